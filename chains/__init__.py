@@ -1,0 +1,1 @@
+"""EVM access: transport, block references, venue readers, devnet."""

@@ -1,0 +1,1 @@
+"""Four local chains with real protocol bytecode, a cast of portfolios and a market tape."""

@@ -1,0 +1,1 @@
+"""One module per venue: a thin read and pure decode functions."""
