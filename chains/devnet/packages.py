@@ -36,6 +36,7 @@ PACKAGES: dict[str, Package] = {p.name: p for p in (
     Package("@perp/curie-contract", "2.8.4", "fTHxpzzuHlSyCEvI6T8Ya10Oz3Y4T06YTiCciR/4uvR9rx/9Afmm8nDLJ85ZwXiA0edce9bPUkE/ZcKY4xkJEw=="),  # noqa: E501
     Package("@perp/perp-oracle-contract", "0.6.7", "Pqoy4dlcMoy5oEbWOnaHbS1CQTee0ZbfEc//fS2ze0o1IVCrvhP1S+wS+6ZZtJ6Oz1RGPtGnF/F98Av7SHlVaA=="),  # noqa: E501
     Package("@uniswap/v3-core", "1.0.1", "7pVk4hEm00j9tc71Y9+ssYpO6ytkeI0y7WE9P6UcmNzhxPePwyAxImuhVsTqWK9YFvzgtvzJHi64pBl4jUzKMQ=="),  # noqa: E501
+    Package("@uniswap/v3-periphery", "1.4.4", "S4+m+wh8HbWSO3DKk4LwUCPZJTpCugIsHrWR86m/OrUyvSqGDTXKFfc2sMuGXCZrD1ZqO3rhQsKgdWg3Hbb2Kw=="),  # noqa: E501
     Package("@lyrafinance/protocol", "0.1.3-alpha", "oUO/m3kS6Bx0SmVID2PIjZ6RFVfixQV66I8hShuuMOIytehmxQtex5DgtMFDYumoO6MuyoZ18vKtDMHT0HLCXg=="),  # noqa: E501
     Package("synthetix", "2.102.1", "SJsFT5VRqkQjqDO2K3s2h9LqnPjIIqAPEP6wV9MKnC5rcCBzkKYsHbba0Q+pRHxrM18ODic4HC51AYtaQcRu/Q=="),  # noqa: E501
     Package("@across-protocol/contracts", "5.0.27", "zp6BEBTDzRGEp7sNvvdRH4jBF2EuTI4RqFWVvhfkO28630Ow2hbCYeYiyTOjEOzAdqt+dn/sba9D9WirfwabWQ=="),  # noqa: E501
