@@ -1,6 +1,6 @@
-"""Aave v3.0.2 on one chain: real bytecode, five reserves, an e-mode for stablecoins, Chainlink proxies as sources."""
+"""Aave v3.0.2 on one chain: five reserves priced by Chainlink proxies, and an e-mode for stablecoins."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -187,7 +187,7 @@ def _strategy(ctx: ChainContext, provider: Contract, curve: Curve) -> Contract:
     return ctx.deployer.deploy(artifact, provider.address, optimal, base, slope1, slope2, *stable)
 
 
-def _init(ctx: ChainContext, symbol: str, receipts: list[str], strategy: str) -> tuple[object, ...]:
+def _init(ctx: ChainContext, symbol: str, receipts: Sequence[str], strategy: str) -> tuple[object, ...]:
     decimals = next(info.decimals for info in ctx.assets if info.symbol == symbol)
     names = [
         text for kind in ("a", "variableDebt", "stableDebt") for text in (f"Aave {kind}{symbol}", kind + symbol)
