@@ -252,8 +252,9 @@ class VenueAccount:
     at: BlockRef
     positions: tuple[Position, ...]
     exposures: tuple[Exposure, ...]
-    equity_usd: Decimal
-    """E: equity as the venue's own rule values it."""
+    equity_usd: Decimal | None
+    """E: equity as the venue's own rule values it; None where the venue has no price of its own (idle holdings):
+    the price book decides, through the exposures."""
     mm_requirement_usd: Decimal
     """k·MM: the venue's own maintenance requirement."""
     checks: tuple[OwnCheck, ...]
@@ -272,9 +273,9 @@ class VenueAccount:
         return f"{self.account}/{self.venue}{tail}"
 
     @property
-    def surplus_usd(self) -> Decimal:
-        """S = E - k·MM; liquidatable if and only if below 0."""
-        return self.equity_usd - self.mm_requirement_usd
+    def surplus_usd(self) -> Decimal | None:
+        """S = E - k·MM; liquidatable if and only if below 0. None where E is."""
+        return None if self.equity_usd is None else self.equity_usd - self.mm_requirement_usd
 
 
 @dataclass(frozen=True, slots=True)
