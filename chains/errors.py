@@ -9,6 +9,7 @@ ChainError
 ├── BlockUnavailable     the pinned block is not known to the endpoint (reorg, pruned, lagging)
 ├── NoContractCode       an address that must hold a contract holds none
 └── BadAnswer            an answer that is not what the method promises
+    └── Reverted         a contract refused the call
 
 A failure that concerns one account is not an exception but a ``ReadFailure``.
 No message ever holds an endpoint's URL: keys live in URLs.
@@ -53,3 +54,7 @@ class NoContractCode(ChainError):
 
 class BadAnswer(ChainError):
     """The answer is not what the method promises."""
+
+
+class Reverted(BadAnswer):
+    """The contract refused the call; carries the reason it gave."""

@@ -1,0 +1,224 @@
+"""Reads of one EVM chain: heads, contract calls at a block's hash through Multicall3, event logs."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from chains.caip import Address, ChainId, parse_address
+from chains.errors import BadAnswer, BlockUnavailable, InvalidId, NoContractCode
+from chains.evm.multicall import MULTICALL3, decode_aggregate3, encode_aggregate3
+from chains.evm.rpc import Request, RpcFault, require_chain
+from chains.protocols import Transport
+from chains.types import BlockRef, Call, CallResult, Finality, Log, LogFilter
+
+CHUNK: Final = 200
+"""Calls per aggregate3; 100-250 measured best."""
+STARVED_CHUNK: Final = 20
+_UNKNOWN_BLOCK = re.compile(
+    r"resource not found|header (?:for hash )?not found|block not found|unknown block|not currently canonical"
+    r"|missing trie node|block is out of range|blockoutofrange|state .*not available|finalized block|safe block",
+    re.IGNORECASE,
+)
+_EXECUTION = re.compile(
+    r"revert|out of gas|gas required|gas uint64|invalid opcode|stack|exceed\w* .*gas|gas .*exceed", re.IGNORECASE
+)
+_TOO_MANY_LOGS = re.compile(r"range|results|limit|more than|too large|too many|size", re.IGNORECASE)
+
+
+class EvmClient:
+    """ChainClient and LogSource over any Transport."""
+
+    def __init__(
+        self,
+        chain: ChainId,
+        transport: Transport,
+        multicall3: Address = MULTICALL3,
+        *,
+        lag_pauses_s: Sequence[float] = (0.1, 0.4),
+    ) -> None:
+        self._chain = chain
+        self._transport = transport
+        self._multicall3 = multicall3
+        self._lag_pauses_s = tuple(lag_pauses_s)
+
+    @property
+    def chain(self) -> ChainId:
+        """The chain this client reads."""
+        return self._chain
+
+    async def verify(self) -> None:
+        """Prove the endpoint's chain id and the code of Multicall3.
+
+        Raises WrongChainId naming both ids, NoContractCode, or EndpointError.
+        """
+        answer, code = await self._transport.send(
+            [("eth_chainId", []), ("eth_getCode", [self._multicall3, "latest"])]
+        )
+        require_chain(f"{self._chain}", self._chain, self._result(answer, "eth_chainId"))
+        if len(self._bytes(self._result(code, "eth_getCode"), "eth_getCode")) == 0:
+            raise NoContractCode(f"{self._chain}: no code at multicall3 {self._multicall3}; correct the address")
+
+    async def head(self, tag: Finality) -> BlockRef:
+        """Block at the tag now; raises BlockUnavailable where the chain has none yet."""
+        (answer,) = await self._transport.send([("eth_getBlockByNumber", [tag.value, False])])
+        return self._block(answer, tag, f"{tag.value} block")
+
+    async def blocks(self, numbers: Sequence[int], finality: Finality) -> tuple[BlockRef, ...]:
+        """Blocks by number in order, in one exchange; raises BlockUnavailable where one is not known."""
+        requests: list[Request] = [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
+        answers = await self._transport.send(requests)
+        return tuple(
+            self._block(answer, finality, f"block {number}")
+            for answer, number in zip(answers, numbers, strict=True)
+        )
+
+    async def call(self, calls: Sequence[Call], at: BlockRef) -> tuple[CallResult, ...]:
+        """Answers in order, at the block's hash.
+
+        A hash that is not known yet is asked again after ``lag_pauses_s``: behind a load balancer the node that
+        named the head is not the one that answers now.
+
+        Raises BlockUnavailable where the endpoint does not know the hash, NoContractCode where Multicall3 is
+        missing there, BadAnswer where the answer is not what aggregate3 returns.
+        """
+        for pause_s in self._lag_pauses_s:
+            try:
+                return await self._call_now(calls, at)
+            except BlockUnavailable:
+                await asyncio.sleep(pause_s)
+        return await self._call_now(calls, at)
+
+    async def _call_now(self, calls: Sequence[Call], at: BlockRef) -> tuple[CallResult, ...]:
+        results = list(await self._call_chunks(calls, at, CHUNK))
+        # One greedy call may leave the rest of its chunk without gas: those fail without data and are asked again
+        # in company that fits. A genuine empty revert only fails twice.
+        starved = [i for i, result in enumerate(results) if not result.success and not result.data]
+        if starved and len(calls) > STARVED_CHUNK:
+            again = await self._call_chunks([calls[i] for i in starved], at, STARVED_CHUNK)
+            for i, result in zip(starved, again, strict=True):
+                results[i] = result
+        return tuple(results)
+
+    async def logs(self, wanted: LogFilter) -> tuple[Log, ...]:
+        """Logs in chain order; a range that the endpoint finds too wide is asked in halves."""
+        query: dict[str, object] = {"fromBlock": hex(wanted.from_block), "toBlock": hex(wanted.to_block)}
+        if wanted.addresses:
+            query["address"] = list(wanted.addresses)
+        if wanted.topics:
+            query["topics"] = [None if t is None else ["0x" + word.hex() for word in t] for t in wanted.topics]
+        (answer,) = await self._transport.send([("eth_getLogs", [query])])
+        wide = wanted.to_block > wanted.from_block
+        if isinstance(answer, RpcFault) and wide and _TOO_MANY_LOGS.search(answer.message):
+            middle = (wanted.from_block + wanted.to_block) // 2
+            left = await self.logs(wanted._replace(to_block=middle))
+            return left + await self.logs(wanted._replace(from_block=middle + 1))
+        items = self._result(answer, "eth_getLogs")
+        if not isinstance(items, list):
+            raise BadAnswer(f"{self._chain}: eth_getLogs answered {type(items).__name__}, expected a list")
+        return tuple(sorted(map(self._log, items), key=lambda log: (log.block_number, log.log_index)))
+
+    async def _call_chunks(self, calls: Sequence[Call], at: BlockRef, size: int) -> tuple[CallResult, ...]:
+        chunks = [calls[i : i + size] for i in range(0, len(calls), size)]
+        if not chunks:
+            return ()
+        block = {"blockHash": at.hash, "requireCanonical": True}
+        requests: list[Request] = [
+            ("eth_call", [{"to": self._multicall3, "data": "0x" + encode_aggregate3(chunk).hex()}, block])
+            for chunk in chunks
+        ]
+        answers = await self._transport.send(requests)
+        results: list[CallResult] = []
+        for chunk, answer in zip(chunks, answers, strict=True):
+            results += await self._chunk_results(chunk, answer, at)
+        return tuple(results)
+
+    async def _chunk_results(self, chunk: Sequence[Call], answer: object, at: BlockRef) -> tuple[CallResult, ...]:
+        if isinstance(answer, RpcFault) and _failed_in_evm(answer):
+            if len(chunk) == 1:
+                return (CallResult(False, _revert_data(answer.data)),)
+            return await self._call_chunks(chunk, at, (len(chunk) + 1) // 2)
+        data = self._bytes(self._result(answer, "eth_call", at), "eth_call")
+        if not data:
+            where = f"multicall3 {self._multicall3} at block {at.number}"
+            raise NoContractCode(f"{self._chain}: no code at {where}; correct the address")
+        return decode_aggregate3(data, len(chunk))
+
+    def _result(self, answer: object, method: str, at: BlockRef | None = None) -> object:
+        if not isinstance(answer, RpcFault):
+            return answer
+        if _unknown_block(answer):
+            where = f"block {at.number} ({at.hash})" if at else "block"
+            raise BlockUnavailable(f"{self._chain}: {where} is not known to the endpoint ({answer.message})")
+        raise BadAnswer(f"{self._chain}: {method} failed with code {answer.code}: {answer.message}")
+
+    def _bytes(self, answer: object, method: str) -> bytes:
+        if isinstance(answer, str) and answer.startswith("0x"):
+            try:
+                return bytes.fromhex(answer[2:])
+            except ValueError:
+                pass
+        raise BadAnswer(f"{self._chain}: {method} answered {str(answer)[:40]!r}, expected 0x and whole bytes")
+
+    def _block(self, answer: object, finality: Finality, what: str) -> BlockRef:
+        if answer is None:
+            raise BlockUnavailable(f"{self._chain}: {what} is not known to the endpoint")
+        fields = self._result(answer, "eth_getBlockByNumber")
+        if not isinstance(fields, dict):
+            raise BadAnswer(f"{self._chain}: {what}: answered {type(fields).__name__}, expected a block")
+        return BlockRef(
+            chain=self._chain,
+            number=self._quantity(fields, "number"),
+            hash=self._word(fields, "hash"),
+            parent_hash=self._word(fields, "parentHash"),
+            timestamp=self._quantity(fields, "timestamp"),
+            finality=finality,
+        )
+
+    def _log(self, item: Any) -> Log:
+        if not isinstance(item, dict) or not isinstance(item.get("topics"), list):
+            raise BadAnswer(f"{self._chain}: eth_getLogs: an element is not a log")
+        try:
+            address = parse_address(str(item.get("address")).lower(), "log address")
+        except InvalidId as error:
+            raise BadAnswer(f"{self._chain}: eth_getLogs: {error}") from None
+        return Log(
+            address=address,
+            topics=tuple(self._bytes(topic, "eth_getLogs topics") for topic in item["topics"]),
+            data=self._bytes(item.get("data"), "eth_getLogs data"),
+            block_number=self._quantity(item, "blockNumber"),
+            block_hash=self._word(item, "blockHash"),
+            transaction_hash=self._word(item, "transactionHash"),
+            log_index=self._quantity(item, "logIndex"),
+        )
+
+    def _quantity(self, fields: dict[str, Any], name: str) -> int:
+        value = fields.get(name)
+        if isinstance(value, str) and re.fullmatch(r"0x[0-9a-fA-F]+", value):
+            return int(value, 16)
+        raise self._bad(name, value)
+
+    def _word(self, fields: dict[str, Any], name: str) -> str:
+        value = fields.get(name)
+        if isinstance(value, str) and re.fullmatch(r"0x[0-9a-fA-F]{64}", value):
+            return value.lower()
+        raise self._bad(name, value)
+
+    def _bad(self, name: str, value: object) -> BadAnswer:
+        return BadAnswer(f"{self._chain}: field {name} is {str(value)[:70]!r}, not what the method promises")
+
+
+def _unknown_block(fault: RpcFault) -> bool:
+    return fault.code != 3 and _UNKNOWN_BLOCK.search(fault.message) is not None
+
+
+def _failed_in_evm(fault: RpcFault) -> bool:
+    """True where the call ran and failed: a revert (code 3) or too little gas, not a refusal by the endpoint."""
+    return not _unknown_block(fault) and (fault.code == 3 or _EXECUTION.search(fault.message) is not None)
+
+
+def _revert_data(data: object) -> bytes:
+    try:
+        return bytes.fromhex(str(data)[2:]) if isinstance(data, str) and data.startswith("0x") else b""
+    except ValueError:
+        return b""

@@ -1,0 +1,91 @@
+from collections.abc import Sequence
+
+from chains.caip import ChainId, chain_id
+from chains.cut import cut, tightest
+from chains.errors import EndpointUnreachable
+from chains.evm.client import EvmClient
+from chains.types import Finality
+from tests.kit.transport import FakeTransport, a_block, fake_chain
+
+NOW = 1_000_000
+
+
+def clients(*chains: Sequence[int]) -> dict[ChainId, EvmClient]:
+    """Chain 1, 2, … with the timestamps of their blocks, seconds relative to NOW."""
+    return {
+        chain_id(i): EvmClient(chain_id(i), fake_chain(chain_id(i), [NOW + t for t in stamps]))
+        for i, stamps in enumerate(chains, 1)
+    }
+
+
+class Broken(FakeTransport):
+    async def send(self, requests: Sequence[tuple[str, list[object]]]) -> list[object]:
+        raise EndpointUnreachable("eip155:9 endpoint 1: no answer in 10 s")
+
+
+async def test_a_faster_chain_steps_back_to_the_slowest_head() -> None:
+    found = await cut(clients(range(-120, -5, 12), range(-60, 0)), Finality.LATEST, NOW)
+    assert {b.timestamp - NOW for b in found.blocks.values()} == {-12}
+    assert found.max_skew_s == 0
+
+
+async def test_the_block_after_is_taken_where_it_is_nearer() -> None:
+    # slowest head at -10; the other has blocks at -30 and -9
+    found = await cut(clients([-10], [-30, -9, -1]), Finality.LATEST, NOW)
+    assert found.blocks[chain_id(2)].timestamp == NOW - 9
+    assert found.max_skew_s == 1
+
+
+async def test_of_several_blocks_in_one_second_the_last_is_taken() -> None:
+    found = await cut(clients([-5], [-9, -5, -5, -5, -1]), Finality.LATEST, NOW)
+    assert found.blocks[chain_id(2)].number == 3
+
+
+async def test_the_search_is_a_few_exchanges() -> None:
+    # four blocks a second, 20 s ahead of the slowest head
+    both = clients([-20], [-40 + i // 4 for i in range(160)])
+    found = await cut(both, Finality.LATEST, NOW)
+    assert found.max_skew_s == 0
+    assert found.blocks[chain_id(2)].number == 83
+    transport = both[chain_id(2)]._transport
+    assert isinstance(transport, FakeTransport)
+    assert len(transport.sent) <= 4
+
+
+async def test_the_step_back_is_bounded_in_blocks_and_in_seconds() -> None:
+    by_blocks = await cut(clients([-50], range(-59, 0)), Finality.LATEST, NOW, max_step_back=10)
+    assert by_blocks.blocks[chain_id(2)].timestamp == NOW - 11
+    by_time = await cut(clients([-250], range(-300, 0)), Finality.LATEST, NOW, max_step_back_s=30)
+    assert by_time.blocks[chain_id(2)].timestamp == NOW - 31
+    assert by_time.max_skew_s == 219
+
+
+async def test_a_failing_chain_is_a_reason_and_does_not_stop_the_others() -> None:
+    all_chains = clients([-2], [-1])
+    broken = chain_id(9)
+    all_chains[broken] = EvmClient(broken, Broken({}))
+    found = await cut(all_chains, Finality.LATEST, NOW)
+    assert set(found.blocks) == {chain_id(1), chain_id(2)}
+    assert found.failures == {broken: "eip155:9 endpoint 1: no answer in 10 s"}
+
+
+async def test_a_stalled_chain_is_a_failure_and_drags_nobody_back() -> None:
+    found = await cut(clients([-500], [-30, -1]), Finality.LATEST, NOW)
+    assert found.blocks[chain_id(2)].timestamp == NOW - 1
+    assert found.failures == {chain_id(1): "eip155:1: latest block 0 is 500 s old, limit 300 s"}
+
+
+async def test_no_chain_at_all_is_an_empty_cut() -> None:
+    found = await cut(clients([-5000]), Finality.LATEST, NOW)
+    assert found.blocks == {}
+    assert found.max_skew_s == 0
+
+
+def test_the_tightest_combination_is_found() -> None:
+    a, b, c = (chain_id(i) for i in (1, 2, 3))
+    lists = [
+        [a_block(a, 1, 100)],
+        [a_block(b, 1, 90), a_block(b, 2, 103)],
+        [a_block(c, 1, 99), a_block(c, 2, 104)],
+    ]
+    assert [block.timestamp for block in tightest(lists)] == [100, 103, 104]
