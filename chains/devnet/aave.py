@@ -120,9 +120,14 @@ def deploy(ctx: ChainContext) -> AaveWorld:
     oracle = _oracle(ctx, provider)
     _list_reserves(ctx, provider, acl, pool, configurator)
     world = AaveWorld(ctx, pool, configurator, oracle)
-    for symbol, reserve in RESERVES.items():
+    for symbol, reserve in _listed(ctx).items():
         world.supply(d.owner, symbol, reserve.seed)
     return world
+
+
+def _listed(ctx: ChainContext) -> dict[str, Reserve]:
+    """Reserves whose token exists on the chain."""
+    return {symbol: reserve for symbol, reserve in RESERVES.items() if symbol in ctx.tokens}
 
 
 def _pool(ctx: ChainContext, provider: Contract) -> Contract:
@@ -149,8 +154,8 @@ def _configurator(ctx: ChainContext, provider: Contract) -> Contract:
 def _oracle(ctx: ChainContext, provider: Contract) -> Contract:
     d = ctx.deployer
     keys = {info.symbol: info.price_key for info in ctx.assets}
-    assets = [ctx.token(symbol) for symbol in RESERVES]
-    sources = [ctx.feeds[keys[symbol]].address for symbol in RESERVES]
+    assets = [ctx.token(symbol) for symbol in _listed(ctx)]
+    sources = [ctx.feeds[keys[symbol]].address for symbol in _listed(ctx)]
     oracle = d.deploy(
         find(PACKAGE, "AaveOracle"), provider.address, assets, sources, ZERO_ADDRESS, ZERO_ADDRESS, BASE_UNIT
     )
@@ -161,21 +166,21 @@ def _oracle(ctx: ChainContext, provider: Contract) -> Contract:
 def _list_reserves(
     ctx: ChainContext, provider: Contract, acl: Contract, pool: Contract, configurator: Contract
 ) -> None:
-    d = ctx.deployer
+    d, reserves = ctx.deployer, _listed(ctx)
     kinds = ("AToken", "StableDebtToken", "VariableDebtToken")
     receipts = [d.deploy(find(PACKAGE, kind), pool.address).address for kind in kinds]
-    strategies = {reserve.curve: _strategy(ctx, provider, reserve.curve).address for reserve in RESERVES.values()}
-    inputs = [_init(ctx, symbol, receipts, strategies[reserve.curve]) for symbol, reserve in RESERVES.items()]
+    strategies = {reserve.curve: _strategy(ctx, provider, reserve.curve).address for reserve in reserves.values()}
+    inputs = [_init(ctx, symbol, receipts, strategies[reserve.curve]) for symbol, reserve in reserves.items()]
     d.send(configurator.functions.initReserves(inputs))
     helper = d.deploy(find(PACKAGE, "ReservesSetupHelper"))
     d.send(acl.functions.addRiskAdmin(helper.address))
     settings = [
         (ctx.token(s), r.ltv, r.threshold, r.bonus, r.factor, 0, 0, r.stable_rate, True, True)
-        for s, r in RESERVES.items()
+        for s, r in reserves.items()
     ]
     d.send(helper.functions.configureReserves(configurator.address, settings))
     d.send(configurator.functions.setEModeCategory(STABLES_EMODE, *EMODE_BPS, ZERO_ADDRESS, "Stablecoins"))
-    for symbol, reserve in RESERVES.items():
+    for symbol, reserve in reserves.items():
         if reserve.emode:
             d.send(configurator.functions.setAssetEModeCategory(ctx.token(symbol), reserve.emode))
 

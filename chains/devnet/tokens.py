@@ -1,5 +1,6 @@
 """Mintable tokens of the devnet: Aave's MintableERC20 for all (WETH too, so that any amount can be dealt)."""
 
+from collections.abc import Collection
 from decimal import Decimal
 
 from chains.caip import Address, erc20, native
@@ -17,11 +18,13 @@ TOKENS = (
 )
 
 
-def deploy(ctx: ChainContext) -> None:
-    """Deploy the tokens and register them, and the chain's own coin, as assets."""
+def deploy(ctx: ChainContext, *, without: Collection[str] = ()) -> None:
+    """Deploy the tokens, but for the symbols in ``without``; register them, and the chain's own coin, as assets."""
     artifact = find("@aave/core-v3", "MintableERC20")
     ctx.assets.append(AssetInfo(native(ctx.chain), "ETH", 18, "ETH", "ETH"))
     for symbol, decimals, price_key, factor, basis, peg in TOKENS:
+        if symbol in without:
+            continue
         contract = ctx.deployer.deploy(artifact, symbol, symbol, decimals)
         ctx.tokens[symbol] = contract
         asset = erc20(ctx.chain, Address(contract.address))
