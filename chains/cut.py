@@ -28,6 +28,7 @@ async def cut(
     max_head_age_s: float | None = None,
     max_step_back: int = 120,
     max_step_back_s: int = 60,
+    timeout_s: float = 15.0,
 ) -> Cut:
     """One block per chain with the smallest possible ``max_skew_s``.
 
@@ -40,11 +41,12 @@ async def cut(
     max_head_age_s : a head older than that fails its chain; None takes ``MAX_HEAD_AGE_S`` of the tag.
     max_step_back, max_step_back_s : bounds of the search in blocks (full nodes keep the state of 128) and seconds
         (an aligned but old picture would be the worse one).
+    timeout_s : a chain without a head by then fails, so that an endpoint that never answers holds up nobody.
 
     A failing chain stands in ``Cut.failures`` with its reason and does not stop the others.
     """
     limit_s = MAX_HEAD_AGE_S[tag] if max_head_age_s is None else max_head_age_s
-    answers = await asyncio.gather(*(_head(client, tag, now_s, limit_s) for client in clients.values()))
+    answers = await asyncio.gather(*(_head(client, tag, now_s, limit_s, timeout_s) for client in clients.values()))
     heads = [answer for answer in answers if isinstance(answer, BlockRef)]
     failures = {c: a for c, a in zip(clients, answers, strict=True) if isinstance(a, str)}
     if not heads:
@@ -59,9 +61,14 @@ async def cut(
     return Cut({block.chain: block for block in tightest(found)}, failures)
 
 
-async def _head(client: EvmClient, tag: Finality, now_s: float, limit_s: float) -> BlockRef | str:
+async def _head(
+    client: EvmClient, tag: Finality, now_s: float, limit_s: float, timeout_s: float
+) -> BlockRef | str:
     try:
-        head = await client.head(tag)
+        async with asyncio.timeout(timeout_s):
+            head = await client.head(tag)
+    except TimeoutError:
+        return f"{client.chain}: no {tag.value} block within {timeout_s:g} s"
     except ChainError as error:
         return str(error)
     age_s = now_s - head.timestamp

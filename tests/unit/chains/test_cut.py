@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Sequence
 
 from chains.caip import ChainId, chain_id
@@ -67,6 +68,19 @@ async def test_a_failing_chain_is_a_reason_and_does_not_stop_the_others() -> Non
     found = await cut(all_chains, Finality.LATEST, NOW)
     assert set(found.blocks) == {chain_id(1), chain_id(2)}
     assert found.failures == {broken: "eip155:9 endpoint 1: no answer in 10 s"}
+
+
+async def test_an_endpoint_that_never_answers_holds_up_nobody() -> None:
+    class Silent(FakeTransport):
+        async def send(self, requests: Sequence[tuple[str, list[object]]]) -> list[object]:
+            await asyncio.sleep(60)
+            return []
+
+    all_chains = clients([-2])
+    all_chains[chain_id(9)] = EvmClient(chain_id(9), Silent({}))
+    found = await cut(all_chains, Finality.LATEST, NOW, timeout_s=0.01)
+    assert found.failures == {chain_id(9): "eip155:9: no latest block within 0.01 s"}
+    assert set(found.blocks) == {chain_id(1)}
 
 
 async def test_a_stalled_chain_is_a_failure_and_drags_nobody_back() -> None:
