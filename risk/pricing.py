@@ -1,0 +1,185 @@
+"""Unit values: what one unit of each instrument is worth in USD in each scenario.
+
+One kernel per kind, in ``KERNELS``; a new kind is one function and one row of the table. Shapes: n rows of one
+kind, S scenarios; row parameters are (n, 1), prices and vols (n, S) or (n, 1).
+
+Short option floor (smallest collateral of Lyra v1, ``OptionGreekCache.getMinCollateral`` of
+@lyrafinance/protocol 0.1.3-alpha), for amount q, spot S, spot shock m, shock vol σ* and S* = m·S:
+
+    put, quote collateral    min( max( q·P(S*, σ*), static_quote ), full_quote )            full = q·K
+    call, quote collateral   max( q·C(S*, σ*), static_quote )                               no upper bound
+    call, base collateral    S · min( max( q·C(S*, σ*) / S*, static_base ), full_base )     full = q
+
+The contract states the last one in base units; here all are USD at the scenario's spot S. σ* depends on the
+time to expiry only, so a scenario's vol shift does not move it; it is kept over ``elapsed_s``. The contract
+counts at least 1 s to expiry and at least 0.01 % vol.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from risk.arrays import (
+    FEE_MAX,
+    FEE_MIN,
+    FEE_RATIO,
+    FEE_SIZE,
+    FLOOR_AMOUNT,
+    FLOOR_FULL_BASE,
+    FLOOR_FULL_QUOTE,
+    FLOOR_MIN_BASE,
+    FLOOR_MIN_QUOTE,
+    FLOOR_SPOT_SHOCK,
+    FLOOR_VOL,
+    InstrumentArrays,
+    Kind,
+)
+from risk.black76 import YEAR_S, option_price
+from risk.checks import F64
+from risk.errors import RiskInputError
+
+FLOOR_LEAST_TAU = 1.0 / YEAR_S
+FLOOR_LEAST_VOL = 1e-4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Rows of one kind, ready for its kernel."""
+
+    price: F64
+    """(n, S) price of the underlying in each scenario, USD."""
+    strike: F64
+    """(n, 1)."""
+    tau_years: F64
+    """(n, 1)."""
+    vol: F64
+    """(n, S) after the scenario's vol shift."""
+    rate: F64
+    """(n, 1)."""
+    extra: F64
+    """(n, 8)."""
+
+    def column(self, index: int) -> F64:
+        """(n, 1) column of ``extra``."""
+        return self.extra[:, index : index + 1]
+
+
+Kernel = Callable[[Rows], F64]
+
+
+def _one(rows: Rows) -> F64:
+    return np.ones_like(rows.price)
+
+
+def _price(rows: Rows) -> F64:
+    return rows.price
+
+
+def _call(rows: Rows) -> F64:
+    return option_price(True, rows.price, rows.strike, rows.tau_years, rows.vol, rows.rate)
+
+
+def _put(rows: Rows) -> F64:
+    return option_price(False, rows.price, rows.strike, rows.tau_years, rows.vol, rows.rate)
+
+
+def _clipped_fee(rows: Rows) -> F64:
+    fee = rows.column(FEE_SIZE) * rows.price * rows.column(FEE_RATIO)
+    return np.clip(fee, rows.column(FEE_MIN), rows.column(FEE_MAX))
+
+
+def _stressed(rows: Rows, is_call: bool) -> F64:
+    """Value of the short amount in the venue's own stress."""
+    tau = np.maximum(rows.tau_years, FLOOR_LEAST_TAU)
+    vol = np.maximum(rows.column(FLOOR_VOL), FLOOR_LEAST_VOL)
+    spot = rows.price * rows.column(FLOOR_SPOT_SHOCK)
+    amount = rows.column(FLOOR_AMOUNT)
+    return amount * option_price(is_call, spot, rows.strike, tau, vol, rows.rate)
+
+
+def _floor_call_quote(rows: Rows) -> F64:
+    # fmin: a NaN upper bound means that there is none.
+    least = np.maximum(_stressed(rows, True), rows.column(FLOOR_MIN_QUOTE))
+    return np.fmin(least, rows.column(FLOOR_FULL_QUOTE))
+
+
+def _floor_call_base(rows: Rows) -> F64:
+    in_usd = _stressed(rows, True) / rows.column(FLOOR_SPOT_SHOCK)
+    least = np.maximum(in_usd, rows.column(FLOOR_MIN_BASE) * rows.price)
+    return np.fmin(least, rows.column(FLOOR_FULL_BASE) * rows.price)
+
+
+def _floor_put(rows: Rows) -> F64:
+    least = np.maximum(_stressed(rows, False), rows.column(FLOOR_MIN_QUOTE))
+    return np.fmin(least, rows.column(FLOOR_FULL_QUOTE))
+
+
+KERNELS: Mapping[Kind, Kernel] = {
+    Kind.FIXED: _one,
+    Kind.SPOT: _price,
+    Kind.PERP: _price,
+    Kind.CALL: _call,
+    Kind.PUT: _put,
+    Kind.CLIPPED_FEE: _clipped_fee,
+    Kind.SHORT_FLOOR_CALL_QUOTE: _floor_call_quote,
+    Kind.SHORT_FLOOR_CALL_BASE: _floor_call_base,
+    Kind.SHORT_FLOOR_PUT: _floor_put,
+}
+
+
+def unit_values(
+    instruments: InstrumentArrays,
+    price: F64,
+    vol_multiplier: F64 | float = 1.0,
+    elapsed_s: float = 0.0,
+    rows: npt.NDArray[Any] | None = None,
+) -> F64:
+    """Value of one unit of each instrument in each scenario, USD.
+
+    Parameters
+    ----------
+    instruments
+        N instruments.
+    price
+        (N, S) price of each instrument's underlying in each scenario, USD, >= 0.
+    vol_multiplier
+        (N, S) or a number: factor on each instrument's volatility.
+    elapsed_s
+        Seconds passed since the cut; shortens the time to expiry.
+    rows
+        (N,) indices into ``instruments`` when not all of them, in order, are meant; may repeat.
+
+    Returns
+    -------
+    F64
+        (N, S).
+    """
+    pick = np.arange(instruments.count) if rows is None else rows
+    if price.ndim != 2 or len(price) != len(pick):
+        raise RiskInputError(f"price: has shape {price.shape}, must have ({len(pick)}, scenarios)")
+    kind = instruments.kind[pick]
+    tau = np.maximum(instruments.expiry_s - elapsed_s, 0.0)[pick, None] / YEAR_S
+    multiplier = np.broadcast_to(np.asarray(vol_multiplier, dtype=np.float64), price.shape)
+    values = np.empty_like(price)
+    for one_kind in np.unique(kind):
+        at = np.flatnonzero(kind == one_kind)
+        of = pick[at]
+        values[at] = KERNELS[Kind(one_kind)](
+            Rows(
+                price=price[at],
+                strike=instruments.strike[of, None],
+                tau_years=tau[at],
+                vol=instruments.vol[of, None] * multiplier[at],
+                rate=instruments.rate[of, None],
+                extra=instruments.extra[of],
+            )
+        )
+    return values
+
+
+def value_of(instruments: InstrumentArrays) -> F64:
+    """(N,) unit values at the current prices, USD."""
+    return unit_values(instruments, instruments.price[:, None])[:, 0]
