@@ -1,0 +1,137 @@
+"""State of an Aave v3.0 market at one block: reserves with accrued indexes and prices, e-mode categories."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from chains.caip import Address, AssetId
+from chains.types import BlockRef
+from chains.venues.aave.fixed_point import debt_index, income_index
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """One listed token. Ratios in bps, indexes and yearly rates in ray."""
+
+    id: int
+    """Position in the users' configuration bitmaps; not the position in the reserves list."""
+    token: Address
+    decimals: int
+    ltv: int
+    threshold: int
+    """0: never collateral."""
+    bonus: int
+    active: bool
+    paused: bool
+    siloed: bool
+    emode: int
+    debt_ceiling_usd: Decimal
+    """Not 0: isolated collateral."""
+    supply_index: int
+    supply_rate: int
+    borrow_index: int
+    borrow_rate: int
+    a_token: Address
+    stable_debt_token: Address
+    variable_debt_token: Address
+
+    @property
+    def withdrawals_open(self) -> bool:
+        """The pool lets suppliers take this token out (freezing a reserve does not stop them)."""
+        return self.active and not self.paused
+
+
+@dataclass(frozen=True, slots=True)
+class EMode:
+    """One e-mode category. Ratios in bps."""
+
+    id: int
+    ltv: int
+    threshold: int
+    price_source: Address | None
+    """Asset whose oracle price replaces that of every asset in the category; None where each keeps its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What every account of the pool shares at the block."""
+
+    at: BlockRef
+    base_unit: int
+    """Units of the base currency in one US dollar."""
+    reserves: tuple[Reserve, ...]
+    emodes: Mapping[int, EMode]
+    prices: Mapping[Address, int]
+    """Oracle prices in base units by token; a token without a price is absent."""
+    liquidity: Mapping[Address, int]
+    """Tokens lying in the pool by token, raw: the most that can leave; absent where unknown."""
+    names: Mapping[Address, tuple[AssetId, str]]
+    """Asset and symbol of the tokens that the deployment registers."""
+
+
+class AccountData(NamedTuple):
+    """The pool's own figures: getUserAccountData. Amounts in base units, ratios in bps, health in wad."""
+
+    collateral: int
+    debt: int
+    available_borrows: int
+    threshold: int
+    ltv: int
+    health: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserState:
+    """Primitive state of one account; mappings by reserve id hold no zeros."""
+
+    configuration: int
+    emode: int
+    supplied: Mapping[int, int]
+    """Scaled aToken balance, used as collateral or not."""
+    variable_debt: Mapping[int, int]
+    """Scaled variable debt."""
+    stable_debt: Mapping[int, int]
+    """Stable debt as the token accrues it."""
+    own: AccountData
+
+    def is_collateral(self, reserve_id: int) -> bool:
+        """The account uses this reserve as collateral."""
+        return bool(self.configuration >> (2 * reserve_id + 1) & 1)
+
+    def is_borrowing(self, reserve_id: int) -> bool:
+        """The account borrows this reserve."""
+        return bool(self.configuration >> (2 * reserve_id) & 1)
+
+
+def decode_reserve(token: Address, data: Sequence[Any], at: BlockRef) -> Reserve:
+    """Reserve from the 15 words of ``getReserveData``, indexes accrued to the block.
+
+    Bit positions of the configuration word: ReserveConfiguration of v3.0.
+    """
+    bits = int(data[0])
+    elapsed_s = at.timestamp - int(data[6])
+
+    def part(start: int, width: int) -> int:
+        return bits >> start & ((1 << width) - 1)
+
+    return Reserve(
+        id=data[7],
+        token=token,
+        ltv=part(0, 16),
+        threshold=part(16, 16),
+        bonus=part(32, 16),
+        decimals=part(48, 8),
+        active=bool(part(56, 1)),
+        paused=bool(part(60, 1)),
+        siloed=bool(part(62, 1)),
+        emode=part(168, 8),
+        debt_ceiling_usd=Decimal(part(212, 40)).scaleb(-2),
+        supply_index=income_index(data[1], data[2], elapsed_s),
+        supply_rate=data[2],
+        borrow_index=debt_index(data[3], data[4], elapsed_s),
+        borrow_rate=data[4],
+        a_token=data[8],
+        stable_debt_token=data[9],
+        variable_debt_token=data[10],
+    )

@@ -1,0 +1,273 @@
+"""Reading an Aave v3.0 pool: three batched rounds for all accounts, then pure decoding."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from chains.caip import AccountId, Address, ChainId, account_address, account_chain
+from chains.deployments import ChainDeployment
+from chains.errors import BadAnswer, Reverted
+from chains.evm.abi import Function
+from chains.protocols import ChainClient
+from chains.types import BlockRef, Call, CallResult, Cut, ReadFailure, ReadResult, VenueAccount, VenueId, failed
+from chains.venues.aave.account import VENUE, decode_account
+from chains.venues.aave.market import AccountData, EMode, Market, Reserve, UserState, decode_reserve
+
+ZERO_ADDRESS = Address("0x" + "0" * 40)
+KNOWN_REVISIONS = (1, 2, 3)
+"""POOL_REVISION of the v3.0 pools; 3.1 starts at 4 and changes e-modes (3.2), debts (3.4) and rounding (3.5)."""
+
+PROVIDER = Function("ADDRESSES_PROVIDER()", "(address)")
+REVISION = Function("POOL_REVISION()", "(uint256)")
+RESERVES = Function("getReservesList()", "(address[])")
+CONFIGURATION = Function("getUserConfiguration(address)", "(uint256)")
+USER_EMODE = Function("getUserEMode(address)", "(uint256)")
+ACCOUNT_DATA = Function("getUserAccountData(address)", "(uint256,uint256,uint256,uint256,uint256,uint256)")
+ORACLE = Function("getPriceOracle()", "(address)")
+RESERVE_DATA = Function(
+    "getReserveData(address)",
+    "(uint256,uint128,uint128,uint128,uint128,uint128,uint40,uint16,"
+    "address,address,address,address,uint128,uint128,uint128)",
+)
+EMODE_DATA = Function("getEModeCategoryData(uint8)", "((uint16,uint16,uint16,address,string))")
+BASE_CURRENCY = Function("BASE_CURRENCY()", "(address)")
+BASE_UNIT = Function("BASE_CURRENCY_UNIT()", "(uint256)")
+PRICE = Function("getAssetPrice(address)", "(uint256)")
+SCALED = Function("scaledBalanceOf(address)", "(uint256)")
+BALANCE = Function("balanceOf(address)", "(uint256)")
+
+
+class _Refused(Exception):
+    """The market as a whole cannot be read: reason code and detail."""
+
+
+class _Pool(NamedTuple):
+    provider: Address
+    tokens: tuple[Address, ...]
+
+
+class _Asked(NamedTuple):
+    """First-round answers for one account."""
+
+    account: AccountId
+    configuration: int
+    emode: int
+    own: CallResult
+
+
+class AaveReader:
+    """VenueReader of one Aave v3.0 pool; an account is the cross account of an address."""
+
+    def __init__(self, client: ChainClient, deployment: ChainDeployment) -> None:
+        self._client = client
+        self._pool = deployment.venues[VENUE]["pool"]
+        self._names = {
+            token: (info.asset, info.symbol)
+            for info in deployment.assets
+            if (token := Address(info.asset.partition("/erc20:")[2]))
+        }
+
+    @property
+    def venue(self) -> VenueId:
+        """The venue."""
+        return VENUE
+
+    @property
+    def chain(self) -> ChainId:
+        """The chain whose accounts it reads."""
+        return self._client.chain
+
+    async def read(self, accounts: Sequence[AccountId], cut: Cut) -> ReadResult:
+        """Accounts with a supply or a debt at the cut's block; one account's unreadable state is a failure."""
+        mine = [account for account in accounts if account_chain(account) == self.chain]
+        if not mine:
+            return ReadResult()
+        at = cut.blocks.get(self.chain)
+        if at is None:
+            return failed(mine, VENUE, "no_block", cut.failures.get(self.chain, "no block in the cut"))
+        try:
+            return await self._read(mine, at)
+        except _Refused as refusal:
+            reason, detail = refusal.args
+            return failed(mine, VENUE, reason, detail)
+
+    async def _read(self, accounts: Sequence[AccountId], at: BlockRef) -> ReadResult:
+        pool, asked, failures = await self._first_round(accounts, at)
+        oracle, reserves, emodes = await self._second_round(pool, asked, at)
+        sources = {e.price_source for e in emodes.values() if e.price_source is not None}
+        shared = self._shared_calls(oracle, reserves, sources)
+        own = [call for one in asked for call in _balance_calls(one, reserves)]
+        results = await self._client.call([*shared, *own], at)
+        market = self._market(results[: len(shared)], reserves, emodes, sources, at)
+        answers = iter(results[len(shared) :])
+        found: list[VenueAccount] = []
+        for one in asked:
+            balances = [next(answers) for _ in _balance_calls(one, reserves)]
+            read = _decode_one(one, market, balances)
+            if isinstance(read, ReadFailure):
+                failures.append(read)
+            elif read is not None:
+                found.append(read)
+        return ReadResult(tuple(found), tuple(failures))
+
+    async def _first_round(
+        self, accounts: Sequence[AccountId], at: BlockRef
+    ) -> tuple[_Pool, list[_Asked], list[ReadFailure]]:
+        calls = [function.call(self._pool) for function in (PROVIDER, REVISION, RESERVES)]
+        for account in accounts:
+            user = account_address(account)
+            calls += [function.call(self._pool, user) for function in (CONFIGURATION, USER_EMODE, ACCOUNT_DATA)]
+        results = await self._client.call(calls, at)
+        pool = _decode_pool(results[:3], self._pool)
+        asked, failures = [], []
+        for i, account in enumerate(accounts):
+            configuration, emode, own = results[3 + 3 * i : 6 + 3 * i]
+            try:
+                asked.append(_Asked(account, _word(CONFIGURATION, configuration), _word(USER_EMODE, emode), own))
+            except BadAnswer as error:
+                failures.append(_failure(account, error))
+        return pool, asked, failures
+
+    async def _second_round(
+        self, pool: _Pool, asked: Iterable[_Asked], at: BlockRef
+    ) -> tuple[Address, tuple[Reserve, ...], dict[int, EMode]]:
+        categories = sorted({one.emode for one in asked if one.emode})
+        calls = [ORACLE.call(pool.provider)]
+        calls += [RESERVE_DATA.call(self._pool, token) for token in pool.tokens]
+        calls += [EMODE_DATA.call(self._pool, category) for category in categories]
+        results = await self._client.call(calls, at)
+        try:
+            (oracle,) = ORACLE.decode(results[0])
+            split = 1 + len(pool.tokens)
+            reserves = tuple(
+                decode_reserve(token, RESERVE_DATA.decode(result), at)
+                for token, result in zip(pool.tokens, results[1:split], strict=True)
+            )
+            emodes = {
+                category: _decode_emode(category, result)
+                for category, result in zip(categories, results[split:], strict=True)
+            }
+        except BadAnswer as error:
+            raise _refusal(error) from None
+        return oracle, reserves, emodes
+
+    def _shared_calls(
+        self, oracle: Address, reserves: Sequence[Reserve], sources: Iterable[Address]
+    ) -> list[Call]:
+        calls = [BASE_CURRENCY.call(oracle), BASE_UNIT.call(oracle)]
+        calls += [PRICE.call(oracle, token) for token in _priced(reserves, sources)]
+        return calls + [BALANCE.call(reserve.token, reserve.a_token) for reserve in reserves]
+
+    def _market(
+        self,
+        results: Sequence[CallResult],
+        reserves: tuple[Reserve, ...],
+        emodes: Mapping[int, EMode],
+        sources: Iterable[Address],
+        at: BlockRef,
+    ) -> Market:
+        try:
+            (currency,), (unit,) = BASE_CURRENCY.decode(results[0]), BASE_UNIT.decode(results[1])
+        except BadAnswer as error:
+            raise _refusal(error) from None
+        if currency != ZERO_ADDRESS or not unit:
+            raise _Refused(
+                "unknown_mode", f"oracle counts in {currency} with unit {unit}, expected US dollars (0x0)"
+            )
+        priced = _priced(reserves, sources)
+        prices = zip(priced, results[2:], strict=False)
+        liquidity = zip((r.token for r in reserves), results[2 + len(priced) :], strict=True)
+        return Market(
+            at=at,
+            base_unit=unit,
+            reserves=reserves,
+            emodes=emodes,
+            prices={token: price for token, result in prices if (price := _word_or_none(PRICE, result))},
+            liquidity={
+                token: raw for token, result in liquidity if (raw := _word_or_none(BALANCE, result)) is not None
+            },
+            names=self._names,
+        )
+
+
+def _priced(reserves: Sequence[Reserve], sources: Iterable[Address]) -> list[Address]:
+    tokens = [reserve.token for reserve in reserves]
+    return tokens + sorted(set(sources) - set(tokens))
+
+
+def _balance_calls(one: _Asked, reserves: Sequence[Reserve]) -> list[Call]:
+    """Supplies of every reserve (those that are no collateral leave no bit), debts where the bit is set."""
+    user = account_address(one.account)
+    calls = [SCALED.call(reserve.a_token, user) for reserve in reserves]
+    for reserve in _borrowed(one, reserves):
+        calls += [SCALED.call(reserve.variable_debt_token, user), BALANCE.call(reserve.stable_debt_token, user)]
+    return calls
+
+
+def _borrowed(one: _Asked, reserves: Sequence[Reserve]) -> list[Reserve]:
+    return [reserve for reserve in reserves if one.configuration >> (2 * reserve.id) & 1]
+
+
+def _decode_one(one: _Asked, market: Market, balances: Sequence[CallResult]) -> VenueAccount | ReadFailure | None:
+    reserves = market.reserves
+    try:
+        supplied = {r.id: _word(SCALED, result) for r, result in zip(reserves, balances, strict=False)}
+        if one.configuration == 0 and not any(supplied.values()):
+            return None
+        debts = balances[len(reserves) :]
+        borrowed = _borrowed(one, reserves)
+        user = UserState(
+            configuration=one.configuration,
+            emode=one.emode,
+            supplied=supplied,
+            variable_debt={r.id: _word(SCALED, debts[2 * i]) for i, r in enumerate(borrowed)},
+            stable_debt={r.id: _word(BALANCE, debts[2 * i + 1]) for i, r in enumerate(borrowed)},
+            own=AccountData(*ACCOUNT_DATA.decode(one.own)),
+        )
+        return decode_account(one.account, market, user)
+    except BadAnswer as error:
+        return _failure(one.account, error)
+    except LookupError as error:
+        return ReadFailure(one.account, VENUE, "undecodable", str(error.args[0]))
+
+
+def _decode_pool(results: Sequence[CallResult], pool: Address) -> _Pool:
+    if results[0].success and not results[0].data:
+        raise _Refused("no_code", f"pool {pool} has no code: correct the address")
+    try:
+        (provider,), (revision,) = PROVIDER.decode(results[0]), REVISION.decode(results[1])
+        (tokens,) = RESERVES.decode(results[2])
+    except BadAnswer as error:
+        raise _refusal(error) from None
+    if revision not in KNOWN_REVISIONS:
+        known = ", ".join(map(str, KNOWN_REVISIONS))
+        raise _Refused("unknown_mode", f"pool revision {revision} is not Aave v3.0 (known: {known})")
+    return _Pool(provider, tuple(tokens))
+
+
+def _decode_emode(category: int, result: CallResult) -> EMode:
+    ((ltv, threshold, _, source, _),) = EMODE_DATA.decode(result)
+    return EMode(category, ltv, threshold, None if source == ZERO_ADDRESS else source)
+
+
+def _word(function: Function, result: CallResult) -> int:
+    (value,) = function.decode(result)
+    return int(value)
+
+
+def _word_or_none(function: Function, result: CallResult) -> int | None:
+    try:
+        return _word(function, result)
+    except BadAnswer:
+        return None
+
+
+def _reason(error: BadAnswer) -> str:
+    return "reverted" if isinstance(error, Reverted) else "undecodable"
+
+
+def _refusal(error: BadAnswer) -> _Refused:
+    return _Refused(_reason(error), str(error))
+
+
+def _failure(account: AccountId, error: BadAnswer) -> ReadFailure:
+    return ReadFailure(account, VENUE, _reason(error), str(error))
