@@ -1,0 +1,148 @@
+"""One chain of the devnet: what is deployed there, in which order, and its description for readers."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from chains.caip import Address
+from chains.deployments import ChainDeployment, ChainlinkFeed, Feeds
+from chains.devnet import aave, chainlink, lyra, multicall3, perp, pyth, sequencer, synthetix, tokens, uniswap
+from chains.devnet.aave import AaveWorld
+from chains.devnet.clock import to_present
+from chains.devnet.context import PRICES, ChainContext
+from chains.devnet.lyra import LyraWorld
+from chains.devnet.perp import PerpWorld
+from chains.devnet.synthetix import SynthetixWorld
+from chains.types import VenueId
+
+CHAINS = {1: "ethereum", 42161: "arbitrum", 10: "optimism", 8453: "base"}
+STALE_KEY = "LINK"
+"""The asset that exists on one chain only and whose single feed nobody refreshes."""
+STALE_CHAIN = 1
+SUSD_CHAIN = 10
+HEARTBEAT_S = 3600
+DEVIATION_BPS = 50
+SUSD_STOCK = 100_000_000
+"""sUSD of the pool's owner; only Synthetix can mint it."""
+
+
+@dataclass
+class Stages:
+    """Seconds by stage of one chain."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def time(self, name: str) -> Iterator[None]:
+        """Measure a block."""
+        begun = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+
+
+@dataclass
+class ChainWorld:
+    """A populated chain. Venues that a chain does not have are None."""
+
+    ctx: ChainContext
+    aave: AaveWorld | None = None
+    perp: PerpWorld | None = None
+    synthetix: SynthetixWorld | None = None
+    lyra: LyraWorld | None = None
+
+    @property
+    def venues(self) -> dict[VenueId, Mapping[str, Address]]:
+        """Addresses by venue, as the readers want them."""
+        found: dict[VenueId, Any] = {
+            VenueId("aave-v3"): self.aave, VenueId("perp-v2"): self.perp,
+            VenueId("synthetix-perps-v2"): self.synthetix, VenueId("lyra-v1"): self.lyra,
+        }  # fmt: skip
+        return {venue: world.addresses for venue, world in found.items() if world is not None}
+
+
+def price_keys(number: int) -> tuple[str, ...]:
+    """Prices that have feeds on a chain."""
+    absent = {STALE_KEY} if number != STALE_CHAIN else set()
+    if number != SUSD_CHAIN:
+        absent.add("SUSD")
+    return tuple(key for key in PRICES if key not in absent)
+
+
+def fresh_keys(number: int) -> tuple[str, ...]:
+    """Prices that the keeper keeps fresh on a chain."""
+    return tuple(key for key in price_keys(number) if key != STALE_KEY)
+
+
+def populate(ctx: ChainContext, stages: Stages) -> ChainWorld:
+    """Deploy tokens, feeds and every venue of the chain, then bring its clock to the present."""
+    world, keys = ChainWorld(ctx), price_keys(ctx.number)
+    with stages.time("tokens and feeds"):
+        multicall3.deploy(ctx)
+        tokens.deploy(ctx, without=() if ctx.number == STALE_CHAIN else (STALE_KEY,))
+        for key in keys:
+            chainlink.deploy(ctx, key, PRICES[key])
+        pyth.deploy(ctx, {key: PRICES[key] for key in fresh_keys(ctx.number)})
+        if ctx.number in sequencer.L2_CHAINS:
+            sequencer.deploy(ctx)
+    _venues(world, stages)
+    with stages.time("uniswap"):
+        _pools(world)
+    with stages.time("clock and fresh rounds"):
+        to_present(ctx)
+        refresh(world)
+    return world
+
+
+def _venues(world: ChainWorld, stages: Stages) -> None:
+    ctx = world.ctx
+    with stages.time("aave"):
+        world.aave = aave.deploy(ctx)
+    if ctx.number in (42161, 10):
+        with stages.time("perp"):
+            world.perp = perp.deploy(ctx)
+    if ctx.number == SUSD_CHAIN:
+        with stages.time("synthetix"):
+            world.synthetix = synthetix.deploy(ctx)
+        with stages.time("lyra"):
+            world.lyra = lyra.deploy(ctx)
+
+
+def _pools(world: ChainWorld) -> None:
+    ctx = world.ctx
+    uniswap.deploy(ctx)
+    for symbol in ("WETH", "WBTC", "DAI"):
+        uniswap.add_pool(ctx, symbol)
+    if world.synthetix is not None:
+        world.synthetix.mint_susd(ctx.deployer.owner, SUSD_STOCK)
+        uniswap.add_pool(ctx, "sUSD", stock_base=False)
+
+
+def refresh(world: ChainWorld) -> None:
+    """Keeper: report the present prices once more everywhere but to the feed that is meant to be stale."""
+    ctx = world.ctx
+    prices = {key: ctx.prices[key] for key in fresh_keys(ctx.number)}
+    for key, price in prices.items():
+        chainlink.submit(ctx, key, price)
+    pyth.update_many(ctx, prices)
+    if world.perp is not None:
+        world.perp.keeper_update()
+
+
+def describe(world: ChainWorld) -> ChainDeployment:
+    """What readers need to know of the chain."""
+    ctx = world.ctx
+    uptime = ctx.extra.get(sequencer.EXTRA)
+    feeds = Feeds(
+        chainlink=tuple(
+            ChainlinkFeed(key, Address(feed.address), HEARTBEAT_S, DEVIATION_BPS)
+            for key, feed in ctx.feeds.items()
+        ),
+        pyth=pyth.feeds(ctx, fresh_keys(ctx.number)),
+        twap=ctx.extra[uniswap.EXTRA].twap_pools(),
+        sequencer_uptime=Address(uptime.address) if uptime is not None else None,
+    )
+    return ChainDeployment(
+        ctx.chain, CHAINS[ctx.number], multicall3.CANONICAL, tuple(ctx.assets), world.venues, feeds
+    )
