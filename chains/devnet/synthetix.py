@@ -1,4 +1,4 @@
-"""Synthetix v2x with PerpsV2 markets on the devnet: the release's own bytecode, priced by the chain's Chainlink feeds.
+"""Synthetix v2x with PerpsV2 markets on the devnet: the release's bytecode, priced by the chain's Chainlink feeds.
 
 Creation code and ABIs are those of ``synthetix@2.102.1`` for sepolia-ovm (the mainnet-ovm file holds run-time code
 in places), market parameters those of mainnet-ovm. Names of the resolver that perps never call (staking, bridges,
@@ -20,9 +20,7 @@ from chains.deployments import AssetInfo
 from chains.devnet.artifacts import Abi, Artifact
 from chains.devnet.context import ChainContext
 from chains.devnet.packages import package_dir
-from chains.types import VenueId
 
-VENUE = VenueId("synthetix-perps-v2")
 EXCHANGE_RATES = "synthetix.exchange_rates"
 """Key of the real ExchangeRates contract in ``ChainContext.extra``; Lyra takes its spot price from it."""
 MARKETS = {"sETHPERP": "ETH", "sBTCPERP": "BTC"}
@@ -50,7 +48,11 @@ _NO_LIMIT = 2**127
 def _sources() -> dict[str, Artifact]:
     published = package_dir("synthetix") / "publish" / "deployed" / "sepolia-ovm" / "deployment.json"
     sources = json.loads(published.read_text())["sources"]
-    return {name: Artifact(name, item["abi"], item["bytecode"]) for name, item in sources.items()}
+    wanted = ("function", "constructor")  # events only slow contract objects down
+    return {
+        name: Artifact(name, [part for part in item["abi"] if part["type"] in wanted], item["bytecode"])
+        for name, item in sources.items()
+    }
 
 
 @cache
@@ -215,7 +217,7 @@ def _synth(build: _Build, ctx: ChainContext, symbol: str, price_key: str) -> Non
     synth = build.new("MultiCollateralSynth", proxy.address, state.address, *terms, known_as=f"Synth{symbol}")
     d.send(state.functions.setAssociatedContract(synth.address))
     d.send(proxy.functions.setTarget(synth.address))
-    ctx.tokens[symbol] = d.at(proxy.address, synth.abi)
+    ctx.tokens[symbol] = d.at(proxy.address, _sources()["MultiCollateralSynth"].abi)
     asset = erc20(ctx.chain, Address(proxy.address))
     ctx.assets.append(AssetInfo(asset, symbol, 18, price_key, price_key, peg="USD" if symbol == "sUSD" else ""))
 
@@ -273,7 +275,7 @@ def _market(build: _Build, market: str) -> Contract:
     execution = parts["PerpsV2MarketDelayedExecution"].address
     d.send(known["PerpsV2ExchangeRate"].functions.addAssociatedContracts([execution]))
     d.send(known["FuturesMarketManager"].functions.addProxiedMarkets([proxy.address]))
-    terms = _parameters(known["PerpsV2MarketSettings"].abi, market)
+    terms = _parameters(market)
     d.send(known["PerpsV2MarketSettings"].functions.setParameters(key32(market), terms))
     return d.at(proxy.address, abi)
 
@@ -282,18 +284,19 @@ def _signature(function: Mapping[str, Any]) -> str:
     return f"{function['name']}({','.join(item['type'] for item in function['inputs'])})"
 
 
-def _parameters(abi: Abi, market: str) -> tuple[Any, ...]:
+def _parameters(market: str) -> tuple[Any, ...]:
     """Parameters of mainnet-ovm in the order of the setter's struct.
 
     Atomic orders, switched off on mainnet by a fee of 30 %, cost here what off-chain delayed orders cost there.
     """
+    abi = _sources()["PerpsV2MarketSettings"].abi
     (setter,) = (item for item in abi if item.get("name") == "setParameters")
     given = dict(_market_parameters()[market])
     for side in ("maker", "taker"):
         given[f"{side}Fee"] = given[f"{side}FeeDelayedOrder"] = given[f"{side}FeeOffchainDelayedOrder"]
     whole = {"nextPriceConfirmWindow", "delayedOrderConfirmWindow", "minDelayTimeDelta", "maxDelayTimeDelta",
              "offchainDelayedOrderMinAge", "offchainDelayedOrderMaxAge"}  # fmt: skip
-    values = []
+    values: list[int | bytes] = []
     for component in setter["inputs"][1]["components"]:
         name = component["name"]
         if component["type"] == "bytes32":
