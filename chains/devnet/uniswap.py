@@ -120,6 +120,14 @@ def align(ctx: ChainContext, price_key: str, price: Decimal) -> None:
     ctx.deployer.send(world.router.functions.exactInputSingle(order))
 
 
+def sell(ctx: ChainContext, user: str, token_in: str, token_out: str) -> None:
+    """Swap all that a user holds of one token; the router must have been approved."""
+    world: UniswapWorld = ctx.extra[EXTRA]
+    held = ctx.tokens[token_in].functions.balanceOf(user).call()
+    order = (ctx.token(token_in), ctx.token(token_out), FEE, user, _FOREVER, held, 0, 0)
+    ctx.deployer.send(world.router.functions.exactInputSingle(order), sender=user)
+
+
 def align_all(ctx: ChainContext) -> None:
     """Bring every pool of the chain to the last prices of its feeds."""
     world: UniswapWorld = ctx.extra[EXTRA]
