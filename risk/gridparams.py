@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-import math
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
+from typing import Any
 
 from risk.errors import ParameterError
 
@@ -58,6 +58,9 @@ class GridParams:
             "max_fall": (0.5, 0.999),
             "depeg_budget": (0.001, 1.0),
         }
+        for name in ("id", "version", "provenance"):
+            if not isinstance(getattr(self, name), str) or not getattr(self, name).strip():
+                raise ParameterError(f"{name}: {getattr(self, name)!r} must be a text that is not empty")
         for name, (low, high) in low_high.items():
             _bounded(name, getattr(self, name), low, high)
         if self.points % 2 == 0:
@@ -95,23 +98,29 @@ def parse_grid(text: str) -> GridParams:
     wrong = sorted(known.symmetric_difference(content))
     if wrong:
         raise ParameterError(f"keys missing or unknown: {', '.join(wrong)}")
-    return GridParams(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
-    )
+    values: dict[str, Any] = {key: _as_value(key, value) for key, value in content.items()}
+    return GridParams(**values)
 
 
 def params_hash(params: GridParams) -> str:
-    """sha256 over the values (keys sorted, shortest decimals): comments and layout of the file do not change it."""
+    """sha256 over the values, keys sorted, shortest decimals: layout and comments do not change it."""
     text = json.dumps(asdict(params), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _as_value(key: str, value: object) -> object:
+    """Lists as tuples; whole numbers as floats, so that 5 and 5.0 are one parameter set."""
+    if isinstance(value, list):
+        return tuple(_as_value(key, item) for item in value)
+    whole = isinstance(value, int) and not isinstance(value, bool) and key != "points"
+    return float(str(value)) if whole else value
+
+
 def _bounded(name: str, value: object, low: float, high: float) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if name == "points":
-        number = isinstance(value, int) and not isinstance(value, bool)
-    if not number or not math.isfinite(float(str(value))) or not low <= float(str(value)) <= high:
-        raise ParameterError(f"{name}: {value!r} is not a number from {low:g} to {high:g}")
+    wanted = (int,) if name == "points" else (int, float)
+    if isinstance(value, bool) or not isinstance(value, wanted) or not low <= value <= high:
+        kind = "a whole number" if name == "points" else "a number"
+        raise ParameterError(f"{name}: {value!r} must be {kind} from {low:g} to {high:g}")
 
 
 def _several(name: str, values: object) -> tuple[object, ...]:

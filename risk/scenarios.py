@@ -6,10 +6,11 @@ B basis factors. Row 0 is the world as it is.
 
     range of factor f       R_f = range_sigmas · max(sigma_day_f, sigma_floor), a log move
     spot point p in [-1,1]  shock = exp(p · R_f) - 1
-    tail multiple m         shock = m·(exp(R_f) - 1), or max(-max_fall, m·(exp(-R_f) - 1)); damping = tail_share / m
+    tail multiple m         shock = m·(exp(R_f) - 1), or max(-max_fall, m·(exp(-R_f) - 1));
+                            damping = tail_share / m
     depeg d                 shock = d; damping = min(1, depeg_budget / |d|)
     vol of an instrument    multiplier = 1 + vol_up·k, or max(0, 1 - vol_down·k),
-                            k = (30 d / max(T, dte_floor))^p, p = vol_short_power for T <= 30 d, else vol_long_power
+                            k = (30 d / max(T, dte_floor))^p, p = vol_short_power if T <= 30 d, else vol_long_power
 """
 
 from collections.abc import Sequence
@@ -113,17 +114,11 @@ class _Rows:
         self.damping: list[float] = []
 
     def add(
-        self,
-        label: str,
-        moves: F64 | None = None,
-        bases: F64 | None = None,
-        *,
-        shift: int = 0,
-        damping: float = 1.0,
+        self, label: str, moves: F64 | float = 0.0, bases: F64 | float = 0.0, shift: int = 0, damping: float = 1.0
     ) -> None:
         self.labels.append(label)
-        self.moves.append(np.zeros(len(self.factors.names)) if moves is None else moves)
-        self.bases.append(np.zeros(len(self.factors.basis_names)) if bases is None else bases)
+        self.moves.append(np.zeros(len(self.factors.names)) + moves)
+        self.bases.append(np.zeros(len(self.factors.basis_names)) + bases)
         self.shifts.append(shift)
         self.damping.append(damping)
 
@@ -155,9 +150,8 @@ def build_grid(params: GridParams, factors: FactorArrays) -> ScenarioSet:
         for depeg in params.depegs:
             move = np.zeros_like(reach)
             move[index] = depeg
-            rows.add(
-                f"{factors.names[index]} {depeg:+.1%}", move, damping=min(1.0, params.depeg_budget / abs(depeg))
-            )
+            damping = min(1.0, params.depeg_budget / abs(depeg))
+            rows.add(f"{factors.names[index]} {depeg:+.1%}", move, damping=damping)
     return _as_set(rows, params)
 
 

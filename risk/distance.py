@@ -1,0 +1,173 @@
+"""Distance to liquidation: the smallest move along one direction that makes S_a <= 0 (RISK section 3).
+
+    S_a(x) = S_a + sum_i net_ai · ( u_i(P_i · (1 + x)) - u_i(P_i) ) over the instruments i that the direction moves
+
+Everything else stays as it is (basis, vol, time). Linear accounts: x* = -S_a / L_a with L_a the dollar exposure
+along the direction. Others: the first change of sign on a log grid of both sides (the kinks, strikes and fee
+bounds, are grid points), then bisection until the bracket is below 1e-10; its losing end is returned, so
+S_a(x*) <= 0. Moves are searched in (-100 %, +1000 %].
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from risk.arrays import (
+    FEE_MAX,
+    FEE_MIN,
+    FEE_RATIO,
+    FEE_SIZE,
+    FLOOR_SPOT_SHOCK,
+    FLOORS,
+    NONLINEAR,
+    OPTIONS,
+    Csr,
+    InstrumentArrays,
+    Kind,
+    PortfolioArrays,
+)
+from risk.checks import F64, Bool
+from risk.errors import RiskInputError
+from risk.pricing import unit_values, value_of
+
+Along = int | Literal["crypto", "stable"]
+"""A factor's index, all factors that are not stable together, or all stable ones together."""
+
+FALL, RISE = -1.0 + 1e-9, 10.0
+GRID_POINTS = 256
+FIRST_STEP = 1e-4
+TOLERANCE = 1e-10
+STEPS = 60
+CHUNK = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Distance:
+    """How far each account is from liquidation along one direction."""
+
+    move: F64
+    """(A,) signed relative move, -0.12 = a fall of 12 %; 0 when S_a <= 0 now, +inf when no move does it."""
+    sigmas: F64
+    """(A,) |ln(1 + move)| in daily volatilities (of a group: the largest the account is exposed to), or +inf."""
+
+
+def distance_to_liquidation(portfolio: PortfolioArrays, along: Along) -> Distance:
+    """Smallest move along a factor, all crypto or all stablecoins that makes each account liquidatable.
+
+    Raises ``RiskInputError`` for a factor index out of range or an unknown direction.
+    """
+    chosen = _chosen_factors(portfolio, along)
+    instruments = portfolio.instruments
+    moved = (instruments.factor >= 0) & np.append(chosen, False)[instruments.factor]
+    net = portfolio.net()
+    move = _linear_moves(portfolio, net, moved)
+    bent = np.asarray(abs(net) @ (moved & instruments.is_kind(*NONLINEAR)).astype(np.float64)) > 0.0
+    rows = np.flatnonzero(bent & (portfolio.surplus > 0.0))
+    for start in range(0, len(rows), CHUNK):
+        part = rows[start : start + CHUNK]
+        book = _Book(instruments, net[part], moved, portfolio.surplus[part])
+        move[part] = book.smallest_move()
+    move[portfolio.surplus <= 0.0] = 0.0
+    return Distance(move=move, sigmas=np.abs(np.log1p(move)) / _sigma(portfolio, net, chosen))
+
+
+def _chosen_factors(portfolio: PortfolioArrays, along: Along) -> Bool:
+    """(F,) true for the factors that move."""
+    stable = portfolio.factors.is_stable
+    if along == "crypto":
+        return ~stable
+    if along == "stable":
+        return stable.copy()
+    if along not in range(len(stable)):
+        last = len(stable) - 1
+        raise RiskInputError(f"along: {along!r} must be 'crypto', 'stable' or a factor from 0 to {last}")
+    chosen: Bool = np.arange(len(stable)) == along
+    return chosen
+
+
+def _sigma(portfolio: PortfolioArrays, net: Csr, chosen: Bool) -> F64:
+    """(A,) largest daily volatility among the chosen factors that the account is exposed to."""
+    factor = portfolio.instruments.factor
+    largest = np.zeros(portfolio.count)
+    for index in np.flatnonzero(chosen):
+        exposed = np.asarray(abs(net) @ (factor == index).astype(np.float64)) > 0.0
+        largest[exposed] = np.maximum(largest[exposed], portfolio.factors.sigma_day[index])
+    # An account without exposure never moves: any volatility gives inf.
+    return np.where(largest > 0.0, largest, 1.0)
+
+
+def _linear_moves(portfolio: PortfolioArrays, net: Csr, moved: Bool) -> F64:
+    """(A,) -S/L inside the range, else inf; right for accounts whose moved instruments are linear."""
+    slope = np.asarray(net @ np.where(moved, portfolio.instruments.price, 0.0))
+    move = np.full(portfolio.count, np.inf)
+    np.divide(-portfolio.surplus, slope, out=move, where=slope != 0.0)
+    return np.where((move > FALL) & (move <= RISE), move, np.inf)
+
+
+class _Book:
+    """Accounts with nonlinear instruments, all of S > 0 now; M accounts, n moved instruments."""
+
+    def __init__(self, instruments: InstrumentArrays, net: Csr, moved: Bool, surplus: F64) -> None:
+        self.instruments = instruments
+        self.columns = np.flatnonzero(moved)
+        self.net = net[:, self.columns]
+        self.surplus = surplus
+        self.now = value_of(instruments)
+
+    def smallest_move(self) -> F64:
+        """(M,) signed move, inf when neither side liquidates."""
+        fall, rise = self._crossing(FALL), self._crossing(RISE)
+        return np.where(np.abs(fall) <= np.abs(rise), fall, rise)
+
+    def _crossing(self, end: float) -> F64:
+        """(M,) first crossing between 0 and ``end``, else inf."""
+        grid = self._grid(end)
+        price = self.instruments.price[self.columns, None] * (1.0 + grid)
+        changes = unit_values(self.instruments, price, rows=self.columns) - self.now[self.columns, None]
+        lost = self.surplus[:, None] + np.asarray(self.net @ changes) <= 0.0
+        hit = np.flatnonzero(lost.any(axis=1))
+        first = lost[hit].argmax(axis=1)
+        crossing = np.full(len(self.surplus), np.inf)
+        crossing[hit] = self._bisect(hit, np.append(grid, 0.0)[first - 1], grid[first])
+        return crossing
+
+    def _bisect(self, accounts: npt.NDArray[np.intp], low: F64, high: F64) -> F64:
+        """Shrink brackets with S(low) > 0 >= S(high); the losing end of each."""
+        entries = self.net[accounts].tocoo()
+        row, column = entries.coords[0], self.columns[entries.coords[1]]
+        price, now = self.instruments.price[column], self.now[column]
+        for _ in range(STEPS):
+            if np.max(np.abs(high - low), initial=0.0) <= TOLERANCE:
+                break
+            middle = 0.5 * (low + high)
+            values = unit_values(self.instruments, (price * (1.0 + middle[row]))[:, None], rows=column)[:, 0]
+            change = np.bincount(row, entries.data * (values - now), minlength=len(accounts))
+            lost = self.surplus[accounts] + change <= 0.0
+            low, high = np.where(lost, low, middle), np.where(lost, middle, high)
+        return high
+
+    def _grid(self, end: float) -> F64:
+        """(G,) moves from the smallest to ``end`` on one side, log spaced, kinks among them."""
+        sign = np.sign(end)
+        logs = sign * np.geomspace(FIRST_STEP, abs(np.log1p(end)), GRID_POINTS)
+        kinks = _kinks(self.instruments)[self.columns] / self.instruments.price[self.columns, None] - 1.0
+        inside = kinks[np.isfinite(kinks) & (sign * kinks > 0.0) & (np.abs(kinks) < abs(end))]
+        points = np.unique(np.concatenate([np.expm1(logs[:-1]), inside, [end]]))
+        return points if sign > 0 else points[::-1]
+
+
+def _kinks(instruments: InstrumentArrays) -> F64:
+    """(N, 2) underlying prices where a unit value bends sharply, NaN for none."""
+    kinks = np.full((instruments.count, 2), np.nan)
+    options, floors = instruments.is_kind(*OPTIONS), instruments.is_kind(*FLOORS)
+    fees = instruments.is_kind(Kind.CLIPPED_FEE)
+    extra = instruments.extra
+    kinks[options, 0] = instruments.strike[options]
+    kinks[floors, 0] = instruments.strike[floors] / extra[floors, FLOOR_SPOT_SHOCK]
+    per_usd = extra[fees, FEE_SIZE] * extra[fees, FEE_RATIO]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kinks[fees, 0] = extra[fees, FEE_MIN] / per_usd
+        kinks[fees, 1] = extra[fees, FEE_MAX] / per_usd
+    return kinks
