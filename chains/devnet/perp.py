@@ -18,7 +18,16 @@ from chains.deployments import AssetInfo
 from chains.devnet import tokens
 from chains.devnet.artifacts import Artifact, find
 from chains.devnet.context import ChainContext
-from chains.devnet.perp_market import BASE_DECIMALS, deploy_market, low_tick, sqrt_price_x96, tick_of
+from chains.devnet.perp_market import (
+    BASE_DECIMALS,
+    FEED_TIMEOUT_S,
+    INDEX_TWAP_S,
+    ORACLE,
+    deploy_market,
+    sqrt_price_at,
+    sqrt_price_x96,
+    tick_of,
+)
 
 CURIE = "@perp/curie-contract"
 UNISWAP = "@uniswap/v3-core"
@@ -67,10 +76,25 @@ class PerpWorld:
 
     def deposit(self, user: str, usdc: Decimal | int | str) -> None:
         """Mint USDC to the user and put it into the vault; raises DeployError with the contract's reason."""
-        raw = tokens.mint(self.ctx, SETTLEMENT, user, usdc)
+        self.deposit_token(user, SETTLEMENT, usdc)
+
+    def deposit_token(self, user: str, symbol: str, amount: Decimal | int | str) -> None:
+        """Mint a token to the user and put it into the vault; others than USDC must be allowed first."""
+        raw = tokens.mint(self.ctx, symbol, user, amount)
         vault = self.contracts["vault"]
-        tokens.approve(self.ctx, SETTLEMENT, user, vault.address)
-        self.ctx.deployer.send(vault.functions.deposit(self.ctx.token(SETTLEMENT), raw), sender=user)
+        tokens.approve(self.ctx, symbol, user, vault.address)
+        self.ctx.deployer.send(vault.functions.deposit(self.ctx.token(symbol), raw), sender=user)
+
+    def allow_collateral(self, symbol: str, ratio: Decimal) -> None:
+        """Accept a token as collateral at a ratio of its price, with a discount of 10 % when it is liquidated."""
+        price_key = next(info.price_key for info in self.ctx.assets if info.symbol == symbol)
+        feed = self.ctx.deployer.deploy(
+            find(ORACLE, "ChainlinkPriceFeedV3"), self.ctx.feeds[price_key].address, FEED_TIMEOUT_S, INDEX_TWAP_S
+        )
+        self.ctx.deployer.send(feed.functions.update())
+        settings = (feed.address, int(ratio.scaleb(6)), 100_000, 2**255 - 1)
+        call = self.contracts["collateral_manager"].functions.addCollateral(self.ctx.token(symbol), settings)
+        self.ctx.deployer.send(call)
 
     def withdraw(self, user: str, usdc: Decimal | int | str) -> None:
         """Take USDC out of the vault."""
@@ -111,7 +135,7 @@ class PerpWorld:
         target = sqrt_price_x96(price or index)
         now, tick = book.pool.functions.slot0().call()[:2]
         reach = self.contracts["exchange"].functions.getMaxTickCrossedWithinBlock(book.base.address).call() - 10
-        low, high = low_tick(tick - reach), low_tick(tick + reach)
+        low, high = sqrt_price_at(tick - reach), sqrt_price_at(tick + reach)
         limit = min(max(target, low), high)
         if limit != now:
             self._trade(self.arbitrageur, market, limit < now, True, 10**30, limit)

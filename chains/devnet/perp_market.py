@@ -74,7 +74,7 @@ def sqrt_price_x96(price: Decimal) -> int:
     return isqrt(int(price.scaleb(18)) * 2**192 // 10**18)
 
 
-def low_tick(tick: int) -> int:
+def sqrt_price_at(tick: int) -> int:
     """Square root price near a tick, good to 1e-9: for price limits, not for positions."""
     return int(1.0001 ** (tick / 2) * 2**96)
 

@@ -1,0 +1,47 @@
+"""Reads asked by key and answered by key, so that a venue's rounds read like what they want."""
+
+from collections.abc import Hashable
+from typing import Any
+
+from chains.caip import Address
+from chains.errors import BadAnswer
+from chains.evm.abi import Function
+from chains.protocols import ChainClient
+from chains.types import BlockRef, Call, CallResult
+
+
+class Batch:
+    """Calls of one round. A key is the function's name and whatever tells one asking from another."""
+
+    def __init__(self) -> None:
+        self._functions: dict[Hashable, Function] = {}
+        self._calls: list[Call] = []
+        self._results: dict[Hashable, CallResult] = {}
+
+    def ask(self, key: Hashable, function: Function, to: Address, *arguments: object) -> None:
+        """Add a call; a key asked twice is asked once."""
+        if key not in self._functions:
+            self._functions[key] = function
+            self._calls.append(function.call(to, *arguments))
+
+    async def run(self, client: ChainClient, at: BlockRef) -> None:
+        """Ask everything at the block."""
+        results = await client.call(self._calls, at)
+        self._results = dict(zip(self._functions, results, strict=True))
+
+    def values(self, key: Hashable) -> tuple[Any, ...]:
+        """Decoded answer.
+
+        Raises Reverted or BadAnswer where the call failed, BadAnswer where it was never asked.
+        """
+        if key not in self._results:
+            raise BadAnswer(f"{key}: was not asked")
+        return self._functions[key].decode(self._results[key])
+
+    def value(self, key: Hashable) -> Any:
+        """First value of the answer; raises like ``values``."""
+        return self.values(key)[0]
+
+    def answered(self, key: Hashable) -> bool:
+        """Whether the call was asked and did not revert."""
+        return key in self._results and self._results[key].success
