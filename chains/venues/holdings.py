@@ -1,0 +1,153 @@
+"""Idle holdings of an address: the chain's own coin and registered tokens. Nothing can be liquidated here.
+
+MM = 0 and E = value x (1 - haircut), with the haircut by class of asset. No venue prices what lies idle, so E in
+dollars is left to the price book: the exposures say it. Receipt tokens of lending markets are not holdings, since
+the market's own reader counts what they stand for.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from chains.caip import AccountId, Address, ChainId, account_address, account_chain, native
+from chains.deployments import AssetInfo, ChainDeployment
+from chains.errors import BadAnswer, Reverted
+from chains.evm.abi import Function
+from chains.protocols import ChainClient
+from chains.types import (
+    BlockRef,
+    Call,
+    CallResult,
+    Cut,
+    Exposure,
+    Position,
+    PositionKind,
+    ReadFailure,
+    ReadResult,
+    Spot,
+    VenueAccount,
+    VenueId,
+    failed,
+)
+
+VENUE = VenueId("wallet")
+
+COIN_BALANCE = Function("getEthBalance(address)", "(uint256)")
+BALANCE = Function("balanceOf(address)", "(uint256)")
+UNDERLYING = Function("UNDERLYING_ASSET_ADDRESS()", "(address)")
+"""Answered by Aave's receipt and debt tokens only; plain tokens revert or answer nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Haircuts:
+    """Fraction of the value that does not count as equity, by class of asset."""
+
+    crypto: Decimal = Decimal("0.05")
+    stable: Decimal = Decimal("0.01")
+
+    def __post_init__(self) -> None:
+        for name, value in (("crypto", self.crypto), ("stable", self.stable)):
+            if not 0 <= value < 1:
+                raise ValueError(f"haircuts.{name}: expected 0 <= haircut < 1, was {value}")
+
+    def of(self, info: AssetInfo) -> Decimal:
+        """Haircut of an asset; pegged ones are the stable class."""
+        return self.stable if info.peg else self.crypto
+
+
+class HoldingsReader:
+    """VenueReader of what lies idle on an address."""
+
+    def __init__(self, client: ChainClient, deployment: ChainDeployment, haircuts: Haircuts | None = None) -> None:
+        self._client = client
+        self._haircuts = haircuts or Haircuts()
+        self._multicall3 = deployment.multicall3
+        self._coin = native(deployment.chain)
+        self._infos = deployment.assets
+
+    @property
+    def venue(self) -> VenueId:
+        """The venue."""
+        return VENUE
+
+    @property
+    def chain(self) -> ChainId:
+        """The chain whose accounts it reads."""
+        return self._client.chain
+
+    async def read(self, accounts: Sequence[AccountId], cut: Cut) -> ReadResult:
+        """Holdings at the cut's block; an address that holds nothing produces nothing."""
+        mine = [account for account in accounts if account_chain(account) == self.chain]
+        if not mine:
+            return ReadResult()
+        at = cut.blocks.get(self.chain)
+        if at is None:
+            return failed(mine, VENUE, "no_block", cut.failures.get(self.chain, "no block in the cut"))
+        tokens = [token for info in self._infos if (token := self._token(info))]
+        calls = [UNDERLYING.call(token) for token in tokens]
+        calls += [self._balance_call(info, account) for account in mine for info in self._infos]
+        results = await self._client.call(calls, at)
+        receipts = {t for t, result in zip(tokens, results, strict=False) if is_receipt(result)}
+        counted = [i for i, info in enumerate(self._infos) if self._token(info) not in receipts]
+        read = []
+        for n, account in enumerate(mine):
+            start = len(tokens) + n * len(self._infos)
+            balances = [(self._infos[i], results[start + i]) for i in counted]
+            read.append(decode_holdings(account, at, balances, self._haircuts))
+        return ReadResult(
+            tuple(one for one in read if isinstance(one, VenueAccount)),
+            tuple(one for one in read if isinstance(one, ReadFailure)),
+        )
+
+    def _token(self, info: AssetInfo) -> Address | None:
+        return None if info.asset == self._coin else Address(info.asset.partition("/erc20:")[2])
+
+    def _balance_call(self, info: AssetInfo, account: AccountId) -> Call:
+        token = self._token(info)
+        if token is None:
+            return COIN_BALANCE.call(self._multicall3, account_address(account))
+        return BALANCE.call(token, account_address(account))
+
+
+def is_receipt(result: CallResult) -> bool:
+    """A token that names an underlying asset is a claim on a lending market, or a debt to it."""
+    return result.success and len(result.data) == 32 and any(result.data)
+
+
+def decode_holdings(
+    account: AccountId, at: BlockRef, balances: Iterable[tuple[AssetInfo, CallResult]], haircuts: Haircuts
+) -> VenueAccount | ReadFailure | None:
+    """Holdings from the answers to the balance calls; None where all are known to be zero.
+
+    A balance that cannot be read makes the account degraded, and a failure where nothing else is known.
+    """
+    positions, exposures, unknown = [], [], []
+    reason = "undecodable"
+    for info, result in balances:
+        try:
+            raw = (COIN_BALANCE if "/slip44:" in info.asset else BALANCE).decode(result)[0]
+        except BadAnswer as error:
+            reason = "reverted" if isinstance(error, Reverted) else "no_code" if not result.data else reason
+            unknown.append(f"{VENUE}: balance of {info.symbol} is unknown: {error}")
+            continue
+        if raw:
+            positions.append(
+                Position(PositionKind.HOLDING, info.asset, f"{info.symbol} idle", raw, info.decimals, None)
+            )
+            size = positions[-1].size
+            exposures.append(Exposure(Spot(info.asset), value=size, equity=size * (1 - haircuts.of(info))))
+    if not positions:
+        return ReadFailure(account, VENUE, reason, "; ".join(unknown)) if unknown else None
+    return VenueAccount(
+        account=account,
+        venue=VENUE,
+        sub_account="",
+        at=at,
+        positions=tuple(positions),
+        exposures=tuple(exposures),
+        equity_usd=None,
+        mm_requirement_usd=Decimal(0),
+        checks=(),
+        liquidatable=None,
+        degraded=tuple(unknown),
+    )
