@@ -232,4 +232,6 @@ def _text(key: bytes) -> str:
 def _reason(error: BadAnswer) -> str:
     if isinstance(error, _Refused):
         return error.reason
-    return "reverted" if isinstance(error, Reverted) else "undecodable"
+    if isinstance(error, Reverted):
+        return "reverted"
+    return "no_code" if "no such contract" in str(error) else "undecodable"
