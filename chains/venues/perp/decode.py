@@ -93,9 +93,9 @@ def _positions(state: AccountState, own: Figures, params: Params) -> tuple[Posit
         params.token.decimals,
         Decimal(1),
         {
-            "settled_usd": f"{_wad(own.settled)}",
-            "owed_realized_pnl_usd": f"{_wad(state.owed_pnl)}",
-            "pending_fee_usd": f"{_wad(state.pending_fee)}",
+            "settled_usd": f"{_wad(own.settled):f}",
+            "owed_realized_pnl_usd": f"{_wad(state.owed_pnl):f}",
+            "pending_fee_usd": f"{_wad(state.pending_fee):f}",
         },
     )
     others = (
@@ -117,9 +117,9 @@ def _perp_position(leg: Leg) -> Position:
     asset = leg.market.asset
     side = "long" if leg.size > 0 else "short" if leg.size < 0 else "flat"
     details = {
-        "open_notional_usd": f"{_wad(leg.notional)}",
-        "unrealized_pnl_usd": f"{_wad(leg.value + leg.notional)}",
-        "pending_funding_usd": f"{_wad(leg.funding)}",
+        "open_notional_usd": f"{_wad(leg.notional):f}",
+        "unrealized_pnl_usd": f"{_wad(leg.value + leg.notional):f}",
+        "pending_funding_usd": f"{_wad(leg.funding):f}",
         "market_status": leg.market.status,
         "maker_orders": "yes" if leg.has_orders else "no",
     }
