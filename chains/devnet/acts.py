@@ -165,7 +165,7 @@ def raised(world: ChainWorld, price_key: str, factor: Decimal) -> Iterator[None]
 
 def send_to_arbitrum(world: ChainWorld, user: str) -> None:
     """A deposit that no relayer has filled yet."""
-    tokens.mint(world.ctx, "USDC", user, 150_000)
+    there(world.across).deposit(user, "USDC", 150_000, ARBITRUM)
 
 
 def perp_long_awaiting(world: ChainWorld, user: str) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 from chains.caip import Address
 from chains.deployments import ChainDeployment, ChainlinkFeed, Feeds
-from chains.devnet import aave, chainlink, lyra, multicall3, perp, pyth, sequencer, synthetix, tokens, uniswap
+from chains.devnet import aave, across, chainlink, lyra, multicall3, perp, pyth, sequencer, synthetix, tokens, uniswap
 from chains.devnet.aave import AaveWorld
+from chains.devnet.across import AcrossWorld
 from chains.devnet.clock import to_present
 from chains.devnet.context import PRICES, ChainContext
 from chains.devnet.lyra import LyraWorld
@@ -51,6 +52,7 @@ class ChainWorld:
     perp: PerpWorld | None = None
     synthetix: SynthetixWorld | None = None
     lyra: LyraWorld | None = None
+    across: AcrossWorld | None = None
 
     @property
     def venues(self) -> dict[VenueId, Mapping[str, Address]]:
@@ -58,6 +60,7 @@ class ChainWorld:
         found: dict[VenueId, Any] = {
             VenueId("aave-v3"): self.aave, VenueId("perp-v2"): self.perp,
             VenueId("synthetix-perps-v2"): self.synthetix, VenueId("lyra-v1"): self.lyra,
+            VenueId("across-v3"): self.across,
         }  # fmt: skip
         return {venue: world.addresses for venue, world in found.items() if world is not None}
 
@@ -99,6 +102,8 @@ def _venues(world: ChainWorld, stages: Stages) -> None:
     ctx = world.ctx
     with stages.time("aave"):
         world.aave = aave.deploy(ctx)
+    with stages.time("across"):
+        world.across = across.deploy(ctx)
     if ctx.number in (42161, 10):
         with stages.time("perp"):
             world.perp = perp.deploy(ctx)

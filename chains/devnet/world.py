@@ -125,13 +125,12 @@ def build(
             nodes[number] = node
         ctx = ChainContext(number, Deployer(node.http_url))
         world = chain_world.populate(ctx, stages[number])
-        with stages[number].time("cast"):
-            cast.place(world)
         on_progress(f"{CHAINS[number]}: {ctx.deployer.transactions} transactions")
         return world
 
     try:
         chains = on_all(CHAINS, populate)
+        _cast(chains, stages)
         file = _file(chains, nodes, started_at, block_time_s)
         keep.write(state_dir, chains)
         worldfile.write(state_dir, file)
@@ -140,6 +139,19 @@ def build(
             node.stop()
         raise
     return World(state_dir, file, chains, tuple(nodes.values()), {n: s.seconds for n, s in stages.items()})
+
+
+def _cast(chains: Mapping[int, ChainWorld], stages: Mapping[int, Stages]) -> None:
+    """Place the cast once every chain is there, because transfers need both ends."""
+
+    def place(number: int) -> None:
+        world = chains[number]
+        if world.across is not None:
+            world.across.connect(other.ctx for other in chains.values() if other is not world)
+        with stages[number].time("cast"):
+            cast.place(world)
+
+    on_all(chains, place)
 
 
 def attach(state_dir: Path) -> World:
