@@ -1,0 +1,62 @@
+"""Which sources a deployment has."""
+
+from dataclasses import replace
+
+from chains.deployments import ChainDeployment, TwapPool
+from chains.protocols import ChainClient
+from oracles.params import PriceParams, load_params
+from oracles.protocols import PriceSource
+from oracles.sources.chainlink import ChainlinkSource
+from oracles.sources.pyth import PythSource
+from oracles.sources.twap import TwapSource
+
+
+def sources_of(
+    client: ChainClient,
+    deployment: ChainDeployment,
+    sequencer_grace_s: int | None = None,
+    params: PriceParams | None = None,
+) -> tuple[PriceSource, ...]:
+    """Sources of one chain: Chainlink, then Pyth, then the pools, as far as it has them.
+
+    ``sequencer_grace_s`` replaces that of the parameters: a chain that has just been made was never down.
+    """
+    chosen = params or load_params()
+    limits = chosen.sources
+    if sequencer_grace_s is not None:
+        limits = replace(limits, sequencer_grace_s=sequencer_grace_s)
+    feeds = deployment.feeds
+    chainlink = ChainlinkSource(client, feeds.chainlink, limits, feeds.sequencer_uptime)
+    sources: list[PriceSource] = [chainlink] if feeds.chainlink else []
+    if feeds.pyth is not None:
+        sources.append(PythSource(client, feeds.pyth, limits))
+    if feeds.twap:
+        sources.append(TwapSource(client, with_mirrors(feeds.twap, chosen), chainlink, limits))
+    return tuple(sources)
+
+
+def with_mirrors(pools: tuple[TwapPool, ...], params: PriceParams) -> tuple[TwapPool, ...]:
+    """The pools, and read the other way round the first pool of its class that prices a quote token.
+
+    A pool of two stablecoins tells the price of either; one of ether and a stablecoin would price the latter
+    with the width of ether.
+    """
+    priced = {pool.price_key for pool in pools}
+    mirrors: dict[str, TwapPool] = {}
+    for pool in pools:
+        alike = params.class_of(pool.price_key) == params.class_of(pool.quote_key)
+        if alike and pool.quote_key not in priced:
+            mirrors.setdefault(pool.quote_key, mirrored(pool))
+    return (*pools, *mirrors.values())
+
+
+def mirrored(pool: TwapPool) -> TwapPool:
+    """The same pool pricing its quote token in its base token."""
+    return replace(
+        pool,
+        price_key=pool.quote_key,
+        quote_key=pool.price_key,
+        base_is_token0=not pool.base_is_token0,
+        base_decimals=pool.quote_decimals,
+        quote_decimals=pool.base_decimals,
+    )

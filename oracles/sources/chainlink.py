@@ -1,0 +1,125 @@
+"""Chainlink data feeds: the proxy's last round, with the heartbeat and deviation threshold of each feed.
+
+A feed whose price leaves its allowed range stops instead of answering the bound, and ``answeredInRound`` always
+equals the round: age is the only sign of a broken feed. Age counts from ``startedAt``, the observation.
+"""
+
+from collections.abc import Collection, Sequence
+from decimal import Decimal
+
+from chains.caip import Address
+from chains.deployments import ChainlinkFeed
+from chains.errors import BadAnswer
+from chains.evm.abi import Function
+from chains.protocols import ChainClient
+from chains.types import BlockRef, CallResult, Cut
+from oracles.params import SourceParams
+from oracles.sources.onchain import OnChain, Unread
+from oracles.types import Quote, QuoteGap, Quotes
+
+DECIMALS = Function("decimals()", "(uint8)")
+LATEST = Function("latestRoundData()", "(uint80,int256,uint256,uint256,uint80)")
+GROUP = "chainlink"
+MAX_DECIMALS = 36
+
+
+class ChainlinkSource:
+    """All feeds of one chain; on an L2 they count only while its sequencer is up and has been for a while."""
+
+    def __init__(
+        self,
+        client: ChainClient,
+        feeds: Sequence[ChainlinkFeed],
+        params: SourceParams,
+        sequencer_uptime: Address | None = None,
+    ) -> None:
+        self._on = OnChain(GROUP, client)
+        self._feeds = tuple(feeds)
+        self._params = params
+        self._sequencer = sequencer_uptime
+
+    @property
+    def name(self) -> str:
+        """``chainlink@<chain>``."""
+        return self._on.name
+
+    async def quotes(self, keys: Collection[str], cut: Cut, received_at: float) -> Quotes:
+        """One quote or gap for each feed of the keys."""
+        feeds = [feed for feed in self._feeds if feed.price_key in keys]
+        wanted = {feed.price_key for feed in feeds}
+        if not feeds:
+            return Quotes()
+        calls = [LATEST.call(self._sequencer)] if self._sequencer else []
+        for feed in feeds:
+            calls += [DECIMALS.call(feed.proxy), LATEST.call(feed.proxy)]
+        answer = await self._on.read(calls, cut)
+        if isinstance(answer, Unread):
+            return self._on.nothing(wanted, answer)
+        at, results = answer
+        if self._sequencer:
+            problem = sequencer_fault(results[0], at, self._params.sequencer_grace_s)
+            if problem is not None:
+                return self._on.nothing(wanted, Unread("sequencer", problem))
+            results = results[1:]
+        pairs = zip(feeds, results[::2], results[1::2], strict=True)
+        read = [self._quote(feed, decimals, last, received_at) for feed, decimals, last in pairs]
+        return Quotes(
+            found=tuple(item for item in read if isinstance(item, Quote)),
+            gaps=tuple(item for item in read if isinstance(item, QuoteGap)),
+        )
+
+    def _quote(
+        self, feed: ChainlinkFeed, decimals: CallResult, last: CallResult, received_at: float
+    ) -> Quote | QuoteGap:
+        try:
+            (places,) = DECIMALS.decode(decimals)
+            round_id, answer, started_at, updated_at, _ = LATEST.decode(last)
+        except BadAnswer as error:
+            return self._on.failed(feed.price_key, error)
+        if places > MAX_DECIMALS:
+            return self._on.gap(feed.price_key, "undecodable", f"decimals is {places}, limit {MAX_DECIMALS}")
+        if answer <= 0:
+            return self._on.gap(feed.price_key, "invalid", f"answer is {answer} in round {round_id}")
+        # A round without a time was never answered.
+        observed_at = min(started_at, updated_at)
+        if observed_at == 0:
+            detail = f"round {round_id} has startedAt {started_at} and updatedAt {updated_at}"
+            return self._on.gap(feed.price_key, "no_answer", detail)
+        price = Decimal(answer).scaleb(-places)
+        holds_until = observed_at + feed.heartbeat_s
+        return Quote(
+            price_key=feed.price_key,
+            source=self.name,
+            group=GROUP,
+            price=price,
+            half_width=price * feed.deviation_bps / 10_000,
+            observed_at=observed_at,
+            received_at=received_at,
+            holds_until=holds_until,
+            valid_until=holds_until + self._params.chainlink_grace_s,
+            detail={
+                "proxy": feed.proxy,
+                "phase": str(round_id >> 64),
+                "round": str(round_id & (2**64 - 1)),
+                "updated_at": str(updated_at),
+            },
+        )
+
+
+def sequencer_fault(result: CallResult, at: BlockRef, grace_s: int) -> str | None:
+    """Why the L2's prices do not count, None where they do.
+
+    The uptime feed answers 0 = up, 1 = down; startedAt is the time of the last change, 0 means never initialised.
+    """
+    try:
+        _, answer, started_at, _, _ = LATEST.decode(result)
+    except BadAnswer as error:
+        return f"uptime feed: {error}"
+    if answer != 0:
+        return f"sequencer is down since {started_at} (uptime feed answers {answer})"
+    if started_at == 0:
+        return "uptime feed was never initialised (startedAt 0)"
+    up_s = at.timestamp - started_at
+    if up_s < grace_s:
+        return f"sequencer is up again for {up_s} s only, grace {grace_s} s"
+    return None
