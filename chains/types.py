@@ -265,6 +265,8 @@ class VenueAccount:
     """Reasons why a figure may be incomplete (an unknown mode, an unpriced token): makes reports incomplete."""
     withdrawable_usd: Decimal | None = None
     """What the venue's own rule would let out now, None where unknown."""
+    carry_usd_per_day: Decimal = ZERO
+    """Interest and funding at the block's rates: positive = the surplus shrinks."""
 
     @property
     def id(self) -> str:
