@@ -4,10 +4,31 @@ from collections.abc import Hashable
 from typing import Any
 
 from chains.caip import Address
-from chains.errors import BadAnswer
+from chains.errors import BadAnswer, Reverted
 from chains.evm.abi import Function
 from chains.protocols import ChainClient
 from chains.types import BlockRef, Call, CallResult
+
+
+class UnknownMode(BadAnswer):
+    """The answer is sound but of a kind that the reader has not been told about."""
+
+
+class NoCode(BadAnswer):
+    """The address answers nothing: it holds no contract."""
+
+
+def reason_code(error: BadAnswer) -> str:
+    """Code of a ReadFailure."""
+    match error:
+        case UnknownMode():
+            return "unknown_mode"
+        case NoCode():
+            return "no_code"
+        case Reverted():
+            return "reverted"
+        case _:
+            return "undecodable"
 
 
 class Batch:
@@ -32,15 +53,22 @@ class Batch:
     def values(self, key: Hashable) -> tuple[Any, ...]:
         """Decoded answer.
 
-        Raises Reverted or BadAnswer where the call failed, BadAnswer where it was never asked.
+        Raises Reverted, NoCode or BadAnswer where the call failed, BadAnswer where it was never asked.
         """
-        if key not in self._results:
-            raise BadAnswer(f"{key}: was not asked")
-        return self._functions[key].decode(self._results[key])
+        result, function = self.result(key), self._functions[key]
+        if result.success and not result.data and function.outputs != "()":
+            raise NoCode(f"{function.name}: 0 bytes returned: no such contract, correct the address")
+        return function.decode(result)
 
     def value(self, key: Hashable) -> Any:
         """First value of the answer; raises like ``values``."""
         return self.values(key)[0]
+
+    def result(self, key: Hashable) -> CallResult:
+        """Answer as it came; raises BadAnswer where the call was never asked."""
+        if key not in self._results:
+            raise BadAnswer(f"{key}: was not asked")
+        return self._results[key]
 
     def answered(self, key: Hashable) -> bool:
         """Whether the call was asked and did not revert."""

@@ -5,9 +5,9 @@ from typing import Final
 
 from chains.caip import AccountId, Address, ChainId, account_address, account_chain, erc20
 from chains.deployments import AssetInfo, ChainDeployment
-from chains.errors import BadAnswer, Reverted
+from chains.errors import BadAnswer
 from chains.evm.abi import Function
-from chains.evm.batch import Batch
+from chains.evm.batch import Batch, UnknownMode, reason_code
 from chains.protocols import ChainClient
 from chains.types import Cut, ReadFailure, ReadResult, VenueAccount, VenueId, failed
 from chains.venues.perp.decode import decode_account
@@ -65,10 +65,6 @@ _DEBT_RATIO = Function("getDebtNonSettlementTokenValueRatio()", "(uint24)")
 _DEBT_LIMIT = Function("getDebtThresholdByTrader(address)", "(uint256)")
 
 
-class UnknownMode(Exception):
-    """Something of the venue that this reader has not been told about."""
-
-
 class PerpReader:
     """VenueReader of Perp v2 on one chain."""
 
@@ -99,8 +95,8 @@ class PerpReader:
         await first.run(self._client, at)
         try:
             params = self._params(first)
-        except (BadAnswer, UnknownMode) as error:
-            return failed(mine, VENUE, _reason(error), str(error))
+        except BadAnswer as error:
+            return failed(mine, VENUE, reason_code(error), str(error))
         held, failures = _holders(mine, first)
         second = self._second(held, first)
         await second.run(self._client, at)
@@ -111,8 +107,8 @@ class PerpReader:
         for account in held:
             try:
                 read.append(decode_account(account, answers.state(account), params, at))
-            except (BadAnswer, UnknownMode) as error:
-                failures.append(ReadFailure(account, VENUE, _reason(error), str(error)))
+            except BadAnswer as error:
+                failures.append(ReadFailure(account, VENUE, reason_code(error), str(error)))
         return ReadResult(tuple(read), tuple(failures))
 
     def _first(self, accounts: Iterable[AccountId]) -> Batch:
@@ -255,7 +251,7 @@ def _holders(accounts: Sequence[AccountId], first: Batch) -> tuple[list[AccountI
         try:
             found = {name: first.values((name, account)) for name in _PER_ACCOUNT}
         except BadAnswer as error:
-            failures.append(ReadFailure(account, VENUE, _reason(error), str(error)))
+            failures.append(ReadFailure(account, VENUE, reason_code(error), str(error)))
             continue
         owed, _, fee = found["pnl"]
         if found["balance"][0] or owed or fee or found["bases"][0] or found["tokens"][0]:
@@ -270,9 +266,3 @@ def _registered(deployment: ChainDeployment, token: Address, role: str) -> Asset
             f"{role} {token} is not a registered asset of {deployment.chain}: add it with its factor"
         )
     return info
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnknownMode):
-        return "unknown_mode"
-    return "reverted" if isinstance(error, Reverted) else "undecodable"

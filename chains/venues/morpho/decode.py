@@ -1,0 +1,132 @@
+"""From one address's holding in one market to the venue accounts that the rest of the system sees. No IO."""
+
+from decimal import Decimal
+
+from chains.caip import AccountId
+from chains.types import BlockRef, Exposure, Fixed, OwnCheck, Position, PositionKind, Spot, VenueAccount
+from chains.venues.morpho.rule import (
+    VENUE,
+    Holding,
+    Market,
+    Totals,
+    borrowed,
+    cut_by_rounding,
+    free_collateral,
+    liquidity,
+    max_borrow,
+    supplied,
+)
+
+AT_PAR = "loan token taken at one dollar, the venue has no price of it"
+
+
+def decode_loan(
+    account: AccountId, holding: Holding, market: Market, liquidatable: bool, at: BlockRef
+) -> VenueAccount:
+    """The loan and its collateral. Equity down, requirement up, both at the loan token's par."""
+    debt, most = borrowed(holding, market), max_borrow(holding.collateral, market)
+    unit = collateral_price(market)
+    free = Decimal(free_collateral(holding, market)).scaleb(-market.collateral.decimals)
+    return VenueAccount(
+        account=account,
+        venue=VENUE,
+        sub_account=market.short_id,
+        at=at,
+        positions=_loan_positions(holding, market, debt, unit),
+        exposures=_loan_exposures(holding, market, debt, unit),
+        equity_usd=_loan_units(most, market),
+        mm_requirement_usd=_loan_units(debt, market),
+        checks=_checks(market),
+        liquidatable=liquidatable,
+        withdrawable_usd=free * unit,
+    )
+
+
+def decode_supply(account: AccountId, holding: Holding, market: Market, at: BlockRef) -> VenueAccount:
+    """What the address lends in the market."""
+    raw = supplied(holding, market)
+    amount = _loan_units(raw, market)
+    asset = market.loan.asset
+    details = {"market": f"0x{market.id.hex()}", "price": AT_PAR}
+    return VenueAccount(
+        account=account,
+        venue=VENUE,
+        sub_account=f"{market.short_id}/supply",
+        at=at,
+        positions=(
+            Position(
+                PositionKind.HOLDING,
+                asset,
+                f"{market.loan.symbol} lent",
+                raw,
+                market.loan.decimals,
+                Decimal(1),
+                details,
+            ),
+        ),
+        exposures=(Exposure(Spot(asset, Decimal(1)), value=amount, equity=amount),),
+        equity_usd=amount,
+        mm_requirement_usd=Decimal(0),
+        checks=_checks(market),
+        liquidatable=False,
+        withdrawable_usd=min(amount, _loan_units(liquidity(market), market)),
+    )
+
+
+def collateral_price(market: Market) -> Decimal:
+    """Loan tokens per whole collateral token: dollars, the loan token at par."""
+    return Decimal(market.price).scaleb(market.collateral.decimals - market.loan.decimals - 36)
+
+
+def _loan_exposures(holding: Holding, market: Market, debt: int, unit: Decimal) -> tuple[Exposure, ...]:
+    amount = Decimal(holding.collateral).scaleb(-market.collateral.decimals)
+    owed = _loan_units(debt, market)
+    cut = Decimal(cut_by_rounding(holding.collateral, market)).scaleb(-54 - market.loan.decimals)
+    ratio = Decimal(market.lltv).scaleb(-18)
+    return (
+        Exposure(Spot(market.collateral.asset, unit), value=amount, equity=amount * ratio),
+        Exposure(Spot(market.loan.asset, Decimal(1)), value=-owed, requirement=owed),
+        Exposure(Fixed(), equity=cut),
+    )
+
+
+def _loan_positions(holding: Holding, market: Market, debt: int, unit: Decimal) -> tuple[Position, ...]:
+    ratio = f"{Decimal(market.lltv).scaleb(-18):f}"
+    terms = {"market": f"0x{market.id.hex()}", "lltv": ratio, "oracle": market.oracle, "price": AT_PAR}
+    collateral = Position(
+        PositionKind.COLLATERAL,
+        market.collateral.asset,
+        f"{market.collateral.symbol} collateral",
+        holding.collateral,
+        market.collateral.decimals,
+        unit,
+        terms,
+    )
+    loan = Position(
+        PositionKind.DEBT,
+        market.loan.asset,
+        f"{market.loan.symbol} debt",
+        -debt,
+        market.loan.decimals,
+        Decimal(1),
+        terms,
+    )
+    return tuple(position for position in (collateral, loan) if position.raw)
+
+
+def _checks(market: Market) -> tuple[OwnCheck, ...]:
+    """Interest as we accrue it beside the contract's own accrual at the block."""
+    ours, theirs = market.totals, market.theirs
+    assets = ("borrow_assets", "supply_assets")
+    return (
+        *(OwnCheck(f"market_{name}_usd", _sum(ours, name, market), _sum(theirs, name, market)) for name in assets),
+        OwnCheck("market_supply_shares", Decimal(ours.supply_shares), Decimal(theirs.supply_shares)),
+    )
+
+
+def _sum(totals: Totals, name: str, market: Market) -> Decimal:
+    return _loan_units(getattr(totals, name), market)
+
+
+def _loan_units(raw: int, market: Market) -> Decimal:
+    return Decimal(raw).scaleb(-market.loan.decimals)
