@@ -4,7 +4,7 @@
     call = S N(d1) - K e^(-rT) N(d2)              put = K e^(-rT) N(-d2) - S N(-d1)
 
 Source: F. Black, "The pricing of commodity contracts" (1976); J. Hull, Options, Futures, and Other Derivatives.
-With T = 0 or σ = 0 the price is the intrinsic value of the discounted forward. A year has 365 days, as in the
+With σ√T = 0 the price is the intrinsic value of the discounted forward. A year has 365 days, as in the
 option venues. All arguments broadcast; prices in USD per unit of the underlying, S >= 0, K > 0.
 """
 
@@ -18,6 +18,8 @@ from risk.checks import F64, Bool
 YEAR_S = 31_536_000.0
 """Seconds of 365 days."""
 DAY_YEARS = 1.0 / 365.0
+LEAST_DEVIATION = 1e-12
+"""σ√T below it counts as 0: the price differs by less than 1e-12 S, and quotients cannot overflow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +62,7 @@ def option_price(is_call: Bool | bool, spot: F64, strike: F64, tau_years: F64, v
 def option_greeks(
     is_call: Bool | bool, spot: F64, strike: F64, tau_years: F64, vol: F64, rate: F64
 ) -> OptionGreeks:
-    """Greeks of one European option; with T = 0 or σ = 0 gamma and vega are 0 and delta is 0 or ±1."""
+    """Greeks of one European option; with σ√T = 0 gamma and vega are 0 and delta is 0 or ±1."""
     discount = np.exp(-rate * tau_years)
     paid = strike * discount
     d1, d2 = _d1_d2(spot, paid, tau_years, vol)
@@ -68,7 +70,7 @@ def option_greeks(
     density = np.exp(-0.5 * d1 * d1) / np.sqrt(2.0 * np.pi)
     root = np.sqrt(tau_years)
     width = spot * vol * root
-    alive = width > 0.0
+    alive = width > spot * LEAST_DEVIATION
     gamma = np.divide(density, width, out=np.zeros(np.broadcast(density, width).shape), where=alive)
     vega = spot * density * root * alive
     held = paid * ndtr(sign * d2)
@@ -89,5 +91,5 @@ def _d1_d2(spot: F64, paid: F64, tau_years: F64, vol: F64) -> tuple[F64, F64]:
         moneyness = np.log(spot / paid)
     shape = np.broadcast(moneyness, deviation).shape
     flat = np.broadcast_to(np.where(moneyness > 0.0, np.inf, -np.inf), shape).copy()
-    centre = np.divide(moneyness, deviation, out=flat, where=deviation > 0.0)
+    centre = np.divide(moneyness, deviation, out=flat, where=deviation > LEAST_DEVIATION)
     return centre + 0.5 * deviation, centre - 0.5 * deviation

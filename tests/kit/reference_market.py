@@ -1,0 +1,104 @@
+"""Slow twins of the market risk: one account, one instrument, one scenario at a time, in plain Python."""
+
+import math
+
+import numpy as np
+
+from risk.arrays import InstrumentArrays, Kind, PortfolioArrays
+from risk.scenarios import ScenarioSet, VolShock
+
+YEAR = 365 * 86400
+
+
+def normal(x: float) -> float:
+    return 0.5 * math.erfc(-x / math.sqrt(2.0))
+
+
+def black(is_call: bool, spot: float, strike: float, tau: float, vol: float, rate: float) -> float:
+    discount = math.exp(-rate * tau)
+    if vol * math.sqrt(tau) <= 1e-12 or spot == 0.0:
+        gain = spot - strike * discount
+        return max(gain if is_call else -gain, 0.0)
+    forward = spot / discount
+    d1 = (math.log(forward / strike) + 0.5 * vol * vol * tau) / (vol * math.sqrt(tau))
+    d2 = d1 - vol * math.sqrt(tau)
+    if is_call:
+        return discount * (forward * normal(d1) - strike * normal(d2))
+    return discount * (strike * normal(-d2) - forward * normal(-d1))
+
+
+def unit_value(instruments: InstrumentArrays, i: int, price: float, vol_multiplier: float) -> float:
+    kind = Kind(int(instruments.kind[i]))
+    strike, rate = float(instruments.strike[i]), float(instruments.rate[i])
+    tau = float(instruments.expiry_s[i]) / YEAR
+    extra = [float(x) for x in instruments.extra[i]]
+    if kind is Kind.FIXED:
+        return 1.0
+    if kind in (Kind.SPOT, Kind.PERP):
+        return price
+    if kind in (Kind.CALL, Kind.PUT):
+        return black(kind is Kind.CALL, price, strike, tau, float(instruments.vol[i]) * vol_multiplier, rate)
+    if kind is Kind.CLIPPED_FEE:
+        size, ratio, least, most = extra[:4]
+        return min(max(size * price * ratio, least), most)
+    return short_floor(kind, price, strike, max(tau, 1 / YEAR), rate, extra)
+
+
+def short_floor(kind: Kind, price: float, strike: float, tau: float, rate: float, extra: list[float]) -> float:
+    amount, vol, shock, static_quote, static_base, full_quote, full_base = extra[:7]
+    stressed = black(kind is not Kind.SHORT_FLOOR_PUT, price * shock, strike, tau, max(vol, 1e-4), rate)
+    if kind is Kind.SHORT_FLOOR_CALL_BASE:
+        base = max(amount * stressed / (price * shock), static_base)
+        return price * (base if math.isnan(full_base) else min(base, full_base))
+    quote = max(amount * stressed, static_quote)
+    return quote if math.isnan(full_quote) else min(quote, full_quote)
+
+
+def vol_factor(vol: VolShock, expiry_s: float, shift: int) -> float:
+    if math.isnan(expiry_s) or shift == 0:
+        return 1.0
+    days = max(expiry_s / 86400, vol.dte_floor_days)
+    reach = (30 / days) ** (vol.short_power if days <= 30 else vol.long_power)
+    return 1 + vol.up * reach if shift == 1 else max(0.0, 1 - vol.down * reach)
+
+
+def unit_change(portfolio: PortfolioArrays, scenarios: ScenarioSet, i: int, s: int) -> float:
+    instruments = portfolio.instruments
+    price = now = float(instruments.price[i])
+    if instruments.factor[i] >= 0:
+        price *= 1 + float(scenarios.factor_shock[s, instruments.factor[i]])
+    if instruments.basis[i] >= 0:
+        price *= 1 + float(scenarios.basis_shock[s, instruments.basis[i]])
+    moved = vol_factor(scenarios.vol, float(instruments.expiry_s[i]), int(scenarios.vol_shift[s]))
+    change = unit_value(instruments, i, price, moved) - unit_value(instruments, i, now, 1.0)
+    return float(scenarios.damping[s]) * change
+
+
+def surplus_change(portfolio: PortfolioArrays, scenarios: ScenarioSet, a: int, s: int) -> float:
+    equity, requirement = portfolio.equity.toarray(), portfolio.requirement.toarray()
+    total = 0.0
+    for i in range(portfolio.instruments.count):
+        total += (equity[a, i] - requirement[a, i]) * unit_change(portfolio, scenarios, i, s)
+    return total
+
+
+def surplus_after(portfolio: PortfolioArrays, a: int, chosen: np.ndarray, move: float) -> float:
+    """Surplus of account a when the chosen factors (F,) move by ``move`` and nothing else."""
+    equity, requirement = portfolio.equity.toarray(), portfolio.requirement.toarray()
+    instruments, total = portfolio.instruments, float(portfolio.surplus[a])
+    for i in range(instruments.count):
+        if instruments.factor[i] >= 0 and chosen[instruments.factor[i]]:
+            now = float(instruments.price[i])
+            change = unit_value(instruments, i, now * (1 + move), 1.0) - unit_value(instruments, i, now, 1.0)
+            total += (equity[a, i] - requirement[a, i]) * change
+    return total
+
+
+def time_left(drawn: list[float], horizons: list[float], surplus: float) -> float:
+    if surplus < 0 or drawn[0] > surplus:
+        return 0.0
+    for k in range(1, len(drawn)):
+        if drawn[k] > surplus:
+            share = (surplus - drawn[k - 1]) / (drawn[k] - drawn[k - 1])
+            return math.exp(math.log(horizons[k - 1]) + share * math.log(horizons[k] / horizons[k - 1]))
+    return math.inf
