@@ -1,4 +1,4 @@
-"""What members of the cast do on one chain. Amounts are set for the devnet's first prices (ETH 3000, BTC 60,000)."""
+"""What members of the cast do on one chain. Amounts suit the first prices of the devnet (ETH 3000, BTC 60,000)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,7 +68,9 @@ def leverage_loop(world: ChainWorld, user: str) -> None:
         lender.supply(user, "WETH", amount, mint=False)
         lender.borrow(user, "USDC", (amount * ctx.prices["ETH"] * LOOP_SHARE).quantize(Decimal("0.01")))
         uniswap.sell(ctx, user, "USDC", "WETH")
-    lender.supply(user, "WETH", Decimal(ctx.tokens["WETH"].functions.balanceOf(user).call()).scaleb(-18), mint=False)
+    lender.supply(
+        user, "WETH", Decimal(ctx.tokens["WETH"].functions.balanceOf(user).call()).scaleb(-18), mint=False
+    )
     uniswap.align_all(ctx)
 
 
@@ -177,7 +179,10 @@ def perp_long_awaiting(world: ChainWorld, user: str) -> None:
 
 
 def morpho_loan(world: ChainWorld, user: str) -> None:
-    """WETH against USDC."""
+    """Health 1.15: 60 WETH x 3000 x 0.86 over 134,600."""
+    morpho = there(world.morpho)
+    morpho.supply_collateral(user, "WETH", 60)
+    morpho.borrow(user, "WETH", 134_600)
     tokens.mint(world.ctx, "USDC", user, 40_000)
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class Artifact:
         return "0x" + code
 
 
+@cache
 def hardhat(path: Path) -> Artifact:
     """Hardhat artifact file: keys abi, bytecode, linkReferences."""
     content = json.loads(path.read_text())
@@ -42,6 +44,7 @@ def hardhat(path: Path) -> Artifact:
     return Artifact(path.stem, content["abi"], content["bytecode"].removeprefix("0x"), links)
 
 
+@cache
 def find(package: str, name: str, root: str = "artifacts/contracts") -> Artifact:
     """Hardhat artifact ``<Name>.sol/<Name>.json`` or any ``<Name>.json`` below the package's artifact root."""
     base = package_dir(package) / root
@@ -51,6 +54,7 @@ def find(package: str, name: str, root: str = "artifacts/contracts") -> Artifact
     return hardhat(found[0])
 
 
+@cache
 def sol_compiler(path: Path) -> Artifact:
     """sol-compiler output of the older Chainlink packages (``abi/v0.X/<Name>.json``)."""
     content = json.loads(path.read_text())["compilerOutput"]

@@ -27,7 +27,6 @@ class Member:
     addresses: tuple[Mapping[int, Act], ...]
 
 
-
 MEMBERS: tuple[Member, ...] = (
     Member(
         "hedged-pair",

@@ -8,12 +8,26 @@ from typing import Any
 
 from chains.caip import Address
 from chains.deployments import ChainDeployment, ChainlinkFeed, Feeds
-from chains.devnet import aave, across, chainlink, lyra, multicall3, perp, pyth, sequencer, synthetix, tokens, uniswap
+from chains.devnet import (
+    aave,
+    across,
+    chainlink,
+    lyra,
+    morpho,
+    multicall3,
+    perp,
+    pyth,
+    sequencer,
+    synthetix,
+    tokens,
+    uniswap,
+)
 from chains.devnet.aave import AaveWorld
 from chains.devnet.across import AcrossWorld
 from chains.devnet.clock import to_present
 from chains.devnet.context import PRICES, ChainContext
 from chains.devnet.lyra import LyraWorld
+from chains.devnet.morpho import MorphoWorld
 from chains.devnet.perp import PerpWorld
 from chains.devnet.synthetix import SynthetixWorld
 from chains.types import VenueId
@@ -23,6 +37,8 @@ STALE_KEY = "LINK"
 """The asset that exists on one chain only and whose single feed nobody refreshes."""
 STALE_CHAIN = 1
 SUSD_CHAIN = 10
+MORPHO_CHAIN = 8453
+PERP_CHAINS = (42161, 10)
 HEARTBEAT_S = 3600
 DEVIATION_BPS = 50
 SUSD_STOCK = 100_000_000
@@ -52,6 +68,7 @@ class ChainWorld:
     perp: PerpWorld | None = None
     synthetix: SynthetixWorld | None = None
     lyra: LyraWorld | None = None
+    morpho: MorphoWorld | None = None
     across: AcrossWorld | None = None
 
     @property
@@ -60,7 +77,7 @@ class ChainWorld:
         found: dict[VenueId, Any] = {
             VenueId("aave-v3"): self.aave, VenueId("perp-v2"): self.perp,
             VenueId("synthetix-perps-v2"): self.synthetix, VenueId("lyra-v1"): self.lyra,
-            VenueId("across-v3"): self.across,
+            VenueId("morpho-blue"): self.morpho, VenueId("across"): self.across,
         }  # fmt: skip
         return {venue: world.addresses for venue, world in found.items() if world is not None}
 
@@ -104,9 +121,12 @@ def _venues(world: ChainWorld, stages: Stages) -> None:
         world.aave = aave.deploy(ctx)
     with stages.time("across"):
         world.across = across.deploy(ctx)
-    if ctx.number in (42161, 10):
+    if ctx.number in PERP_CHAINS:
         with stages.time("perp"):
             world.perp = perp.deploy(ctx)
+    if ctx.number == MORPHO_CHAIN:
+        with stages.time("morpho"):
+            world.morpho = morpho.deploy(ctx)
     if ctx.number == SUSD_CHAIN:
         with stages.time("synthetix"):
             world.synthetix = synthetix.deploy(ctx)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from chains.devnet.context import ChainContext
 
 BOOT_LEAD_S = 7200
-"""Chains start this long ago: Perp v2 wants pools older than 1800 s, TWAPs want history, one feed must be stale."""
+"""Chains start this long ago: Perp v2 wants pools older than 1800 s, TWAPs a history, one feed must be stale."""
 
 
 def wall_s() -> int:

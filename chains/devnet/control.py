@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from chains.caip import ChainId
-from chains.devnet import keep, packages, pyth, sequencer, worldfile
+from chains.devnet import keep, morpho, packages, pyth, sequencer, worldfile
 from chains.devnet.anvil import AnvilError, rpc
 from chains.devnet.clock import wall_s
 from chains.devnet.tape import Step, find, play
@@ -37,12 +38,14 @@ class StatusRow:
     """Height, None where the chain does not answer."""
     lag_s: int | None
     """Wall clock minus the head's timestamp."""
+    step: str
+    """Last step of the tape that was played."""
 
 
 def fetch() -> None:
     """Install anvil, solc and the protocol packages and compile what comes as source; only what is missing."""
     packages.fetch()
-    compilations: tuple[Callable[[], object], ...] = (pyth.artifact, sequencer.artifacts)
+    compilations: tuple[Callable[[], object], ...] = (morpho.compiled, pyth.artifact, sequencer.artifacts)
     with ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(work) for work in compilations]:
             done.result()
@@ -78,14 +81,15 @@ def down(state_dir: Path) -> tuple[NodeInfo, ...]:
 
 def status(state_dir: Path) -> tuple[StatusRow, ...]:
     """State of each chain; raises NoWorld."""
-    return tuple(_row(info) for info in worldfile.read(state_dir).nodes)
+    file = worldfile.read(state_dir)
+    return tuple(_row(info, file.step) for info in file.nodes)
 
 
 def tape(
-    state_dir: Path, steps: Sequence[str] = (), on_step: Callable[[Step], None] = lambda _: None
+    state_dir: Path, steps: Sequence[str] | None = None, on_step: Callable[[Step], None] = lambda _: None
 ) -> tuple[Step, ...]:
     """Play steps by name (all for none) on the running devnet; raises NoWorld, AnvilError, NoSuchStep."""
-    chosen = find(steps)
+    chosen = find(steps or ())
     world = attach(state_dir)
     for step in chosen:
         play(world, step)
@@ -103,7 +107,7 @@ def is_ours(info: NodeInfo) -> bool:
     words = _command(info.pid)
     if not words or "anvil" not in Path(words[0]).name:
         return False
-    return any(pair == ("--port", str(info.port)) for pair in zip(words, words[1:], strict=False))
+    return any(pair == ("--port", str(info.port)) for pair in pairwise(words))
 
 
 def _command(pid: int) -> list[str]:
@@ -111,13 +115,15 @@ def _command(pid: int) -> list[str]:
     try:
         if proc.joinpath("self").exists():
             return proc.joinpath(str(pid), "cmdline").read_bytes().decode().split("\0")
-        done = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+        )
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return []
     return done.stdout.split()
 
 
-def _row(info: NodeInfo) -> StatusRow:
+def _row(info: NodeInfo, step: str) -> StatusRow:
     running = is_ours(info)
     block = lag = None
     if running:
@@ -126,4 +132,4 @@ def _row(info: NodeInfo) -> StatusRow:
             block, lag = int(head["number"], 16), wall_s() - int(head["timestamp"], 16)
         except (OSError, AnvilError):
             block = lag = None
-    return StatusRow(info.chain, info.name, info.port, info.pid, running, block, lag)
+    return StatusRow(info.chain, info.name, info.port, info.pid, running, block, lag, step)

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from eth_utils.address import to_checksum_address
-from web3 import HTTPProvider, Web3
+from web3 import Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
 from web3.types import RPCEndpoint
 
 from chains.caip import Address
 from chains.devnet.artifacts import Abi, Artifact
+from chains.devnet.provider import LocalProvider
 
 GAS = "0x7270e00"  # 120m: nothing is estimated, gas is free
 
@@ -26,11 +27,12 @@ class Deployer:
     """
 
     def __init__(self, http_url: str) -> None:
-        self.w3 = Web3(HTTPProvider(http_url, request_kwargs={"timeout": 60}))
+        self.w3 = Web3(LocalProvider(http_url))
         self.accounts = [Address(a) for a in self.rpc("eth_accounts")]
         self.accounts = [Address(to_checksum_address(a)) for a in self.accounts]
         self.owner = self.accounts[0]
         self.transactions = 0
+        self._classes: dict[int, tuple[Abi, type[Contract]]] = {}
 
     def rpc(self, method: str, *params: Any) -> Any:
         """Any JSON-RPC method; raises DeployError with the node's message."""
@@ -64,15 +66,26 @@ class Deployer:
     def deploy(self, artifact: Artifact, *arguments: Any, libraries: Mapping[str, str] | None = None) -> Contract:
         """Deploy with constructor arguments and linked libraries."""
         code = artifact.linked(libraries or {})
-        factory = self.w3.eth.contract(abi=artifact.abi, bytecode=code)
-        data = factory.constructor(*arguments).data_in_transaction
+        data = code + self._arguments(artifact, arguments)
         receipt = self.transact(None, data, what=f"deploy {artifact.name}")
         return self.at(receipt["contractAddress"], artifact.abi)
 
     def at(self, address: str, abi: Abi) -> Contract:
         """Contract object at an address."""
-        contract: Contract = self.w3.eth.contract(address=to_checksum_address(address), abi=abi)
-        return contract
+        return self._class(abi)(to_checksum_address(address))
+
+    def _class(self, abi: Abi) -> type[Contract]:
+        """Contract class of an ABI, made once: web3.py takes milliseconds to make one."""
+        if id(abi) not in self._classes:
+            self._classes[id(abi)] = (abi, self.w3.eth.contract(abi=abi, bytecode="0x"))
+        return self._classes[id(abi)][1]
+
+    def _arguments(self, artifact: Artifact, arguments: tuple[Any, ...]) -> str:
+        """Constructor arguments as they follow the creation code, hex without 0x."""
+        if not arguments:
+            return ""
+        encoded = self._class(artifact.abi).constructor(*arguments).data_in_transaction
+        return str(encoded).removeprefix("0x")
 
     def send(self, function: ContractFunction, *, sender: str | None = None, value: int = 0) -> Any:
         """Send a contract function, for example ``send(pool.functions.supply(...), sender=user)``."""

@@ -1,4 +1,4 @@
-"""The market tape: steps that move prices and bridges of a running devnet by real feed updates and keeper calls."""
+"""The market tape: steps that move prices and bridges of a running devnet by feed updates and keeper calls."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +34,9 @@ class Step:
     prices: Mapping[str, Decimal] = field(default_factory=dict)
     paused_bridges: tuple[str, ...] = ()
     conf_ratio: Decimal = pyth.CONF_RATIO
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.about}"
 
 
 def _prices(**values: str) -> dict[str, Decimal]:
@@ -108,6 +111,8 @@ def move(world: ChainWorld, prices: Mapping[str, Decimal], conf_ratio: Decimal =
         world.perp.keeper_update()
         for market in world.perp.markets:
             follow(world.perp, market)
+    if world.morpho is not None:
+        world.morpho.sync_oracles()
     if world.lyra is not None:
         world.lyra.update_greeks()
     uniswap.align_all(ctx)

@@ -19,7 +19,7 @@ TOKENS = (
 
 
 def deploy(ctx: ChainContext, *, without: Collection[str] = ()) -> None:
-    """Deploy the tokens, but for the symbols in ``without``; register them, and the chain's own coin, as assets."""
+    """Deploy the tokens, but for the symbols in ``without``; register them and the chain's own coin as assets."""
     artifact = find("@aave/core-v3", "MintableERC20")
     ctx.assets.append(AssetInfo(native(ctx.chain), "ETH", 18, "ETH", "ETH"))
     for symbol, decimals, price_key, factor, basis, peg in TOKENS:

@@ -1,4 +1,4 @@
-"""The four chains of the devnet: built in one process with a thread each, left running, driven from any process."""
+"""The four chains of the devnet: built in one process with a thread each, driven from any process."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ from chains.caip import ChainId, chain_id
 from chains.deployments import ChainDeployment
 from chains.devnet import anvil, cast, chain_world, keep, worldfile
 from chains.devnet.chain_world import CHAINS, ChainWorld, Stages
-from chains.devnet.clock import BOOT_LEAD_S, wall_s
+from chains.devnet.clock import BOOT_LEAD_S, to_present, wall_s
 from chains.devnet.context import ChainContext
 from chains.devnet.deploy import Deployer
 from chains.devnet.worldfile import NodeInfo, Portfolio, WorldFile
@@ -96,7 +96,7 @@ def _revert(ctx: ChainContext, snapshot: Snapshot) -> None:
     if ctx.deployer.rpc("evm_revert", snapshot.ids[ctx.number]) is not True:
         raise anvil.AnvilError(f"chain {ctx.number}: snapshot {snapshot.ids[ctx.number]} was used already")
     ctx.prices = dict(snapshot.prices[ctx.number])
-    chain_world.to_present(ctx)
+    to_present(ctx)
 
 
 def build(
@@ -169,9 +169,7 @@ def _file(
     )
     deployments = {chains[number].ctx.chain: chain_world.describe(chains[number]) for number in CHAINS}
     portfolios = cast.portfolios(chains[1].ctx.deployer.accounts)
-    return WorldFile(
-        worldfile.FORMAT, started_at, block_time_s, START, (), infos, portfolios, deployments
-    )
+    return WorldFile(worldfile.FORMAT, started_at, block_time_s, START, (), infos, portfolios, deployments)
 
 
 def on_all(numbers: Mapping[int, Any], work: Callable[[int], T]) -> dict[int, T]:
