@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from chains.deployments import ChainDeployment, TwapPool
 from chains.protocols import ChainClient
-from oracles.params import PriceParams, load_params
+from oracles.params import PriceParams
 from oracles.protocols import PriceSource
 from oracles.sources.chainlink import ChainlinkSource
 from oracles.sources.pyth import PythSource
@@ -12,17 +12,13 @@ from oracles.sources.twap import TwapSource
 
 
 def sources_of(
-    client: ChainClient,
-    deployment: ChainDeployment,
-    sequencer_grace_s: int | None = None,
-    params: PriceParams | None = None,
+    client: ChainClient, deployment: ChainDeployment, params: PriceParams, sequencer_grace_s: int | None = None
 ) -> tuple[PriceSource, ...]:
     """Sources of one chain: Chainlink, then Pyth, then the pools, as far as it has them.
 
     ``sequencer_grace_s`` replaces that of the parameters: a chain that has just been made was never down.
     """
-    chosen = params or load_params()
-    limits = chosen.sources
+    limits = params.sources
     if sequencer_grace_s is not None:
         limits = replace(limits, sequencer_grace_s=sequencer_grace_s)
     feeds = deployment.feeds
@@ -31,7 +27,7 @@ def sources_of(
     if feeds.pyth is not None:
         sources.append(PythSource(client, feeds.pyth, limits))
     if feeds.twap:
-        sources.append(TwapSource(client, with_mirrors(feeds.twap, chosen), chainlink, limits))
+        sources.append(TwapSource(client, with_mirrors(feeds.twap, params), chainlink, limits))
     return tuple(sources)
 
 

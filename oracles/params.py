@@ -125,9 +125,7 @@ def _whole(value: object, where: str, *, signed: bool = False) -> int:
 
 def _check_class(name: str, values: PriceClass) -> None:
     if values.quorum < 2:
-        raise ParamsError(
-            f"classes.{name}.quorum: at least 2 independent groups make a price, was {values.quorum}"
-        )
+        raise ParamsError(f"classes.{name}.quorum: expected at least 2 independent groups, was {values.quorum}")
     if not 0 < values.band_bps < 10_000:
         raise ParamsError(f"classes.{name}.band_bps: expected 1 to 9999, was {values.band_bps}")
     if not values.floor_bps < values.max_width_bps < 10_000:

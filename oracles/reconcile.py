@@ -60,8 +60,9 @@ def _reconcile_one(
     usable: list[Quote] = []
     left_out = [Dissent(gap.source, gap.group, gap.reason, gap.detail) for gap in gaps]
     for quote in found:
-        widened = _widened(quote, now_s, kind)
-        fault = _fault(widened, now_s, kind, params.max_ahead_s)
+        problem = _invalid(quote)
+        widened = _widened(quote, now_s, kind) if problem is None else quote
+        fault = ("invalid", problem) if problem else _fault(widened, now_s, kind, params.max_ahead_s)
         if fault is None:
             usable.append(widened)
         else:
@@ -76,8 +77,6 @@ def _reconcile_one(
 
 def _widened(quote: Quote, now_s: float, kind: PriceClass) -> Quote:
     """The quote with the drift of the market since its own bound ended, and never tighter than the floor."""
-    if _invalid(quote) is not None:
-        return quote
     holds_until = quote.observed_at if quote.holds_until is None else quote.holds_until
     outlived_s = max(0, int(now_s) - holds_until)
     drift = Decimal(kind.drift_bps_per_sqrt_day) / BPS * (outlived_s / DAY_S).sqrt()
@@ -86,6 +85,7 @@ def _widened(quote: Quote, now_s: float, kind: PriceClass) -> Quote:
 
 
 def _invalid(quote: Quote) -> str | None:
+    """Why the source's own figures cannot be a price."""
     if not quote.price.is_finite() or quote.price <= 0:
         return f"price is {quote.price}, expected a positive number"
     if abs(quote.price.adjusted()) > MAX_EXPONENT:
@@ -96,9 +96,7 @@ def _invalid(quote: Quote) -> str | None:
 
 
 def _fault(quote: Quote, now_s: float, kind: PriceClass, max_ahead_s: int) -> tuple[str, str] | None:
-    """Reason code and detail for which a widened quote is not counted."""
-    if (problem := _invalid(quote)) is not None:
-        return "invalid", problem
+    """Reason code and detail for which a quote, widened, is not counted."""
     ahead_s = quote.observed_at - now_s
     if ahead_s > max_ahead_s:
         return "future", f"observed {ahead_s:.0f} s from now, limit {max_ahead_s} s"
@@ -141,9 +139,9 @@ def _too_few(
     status = PriceStatus.STALE if stale and only_age else PriceStatus.INSUFFICIENT
     present = ", ".join(vote.group for vote in votes) or "none"
     reason = f"{len(votes)} of {kind.quorum} groups have a vote ({present})"
-    first = {d.group: d for d in sorted(left_out, key=lambda d: (d.reason != "stale", d.source), reverse=True)}
     for group in missing:
-        reason += f"; {first[group].source}: {first[group].reason}, {first[group].detail}"
+        why = min((d for d in left_out if d.group == group), key=lambda d: (d.reason != "stale", *_rank(d)))
+        reason += f"; {why.source}: {why.reason}, {why.detail}"
     return ReconciledPrice(key, status, reason, dissenters=_ordered(left_out))
 
 
@@ -220,4 +218,8 @@ def _finite(price: Decimal) -> Decimal | None:
 
 
 def _ordered(dissents: Sequence[Dissent]) -> tuple[Dissent, ...]:
-    return tuple(sorted(dissents, key=lambda d: (d.group, d.source, d.reason, d.detail)))
+    return tuple(sorted(dissents, key=_rank))
+
+
+def _rank(dissent: Dissent) -> tuple[str, ...]:
+    return dissent.group, dissent.source, dissent.reason, dissent.detail, str(dissent.price)

@@ -1,0 +1,126 @@
+from decimal import Decimal
+
+import pytest
+from eth_abi.abi import encode
+
+from chains.caip import Address, ChainId
+from chains.deployments import ChainlinkFeed
+from chains.errors import EndpointUnreachable
+from chains.types import BlockRef, Call, CallResult, Cut
+from oracles.params import SourceParams
+from oracles.sources.chainlink import DECIMALS, LATEST, ChainlinkSource
+from oracles.types import Quotes
+from tests.kit.transport import FakeChainClient, a_block
+
+OP = ChainId("eip155:10")
+NOW = 1_700_000_000
+PROXY, UPTIME = Address("0x" + "11" * 20), Address("0x" + "22" * 20)
+FEED = ChainlinkFeed("ETH", PROXY, heartbeat_s=3600, deviation_bps=50)
+CUT = Cut({OP: a_block(OP, 5, NOW)})
+ROUND = ["uint80", "int256", "uint256", "uint256", "uint80"]
+
+
+def a_round(answer: int, started: int, updated: int | None = None, round_id: int = (5 << 64) | 13078) -> bytes:
+    return encode(ROUND, [round_id, answer, started, started if updated is None else updated, round_id])
+
+
+def client(last: bytes, decimals: int = 8, uptime: bytes | None = None) -> FakeChainClient:
+    fake = FakeChainClient(OP)
+    fake.set(DECIMALS, PROXY, (), encode(["uint8"], [decimals]))
+    fake.set(LATEST, PROXY, (), last)
+    if uptime is not None:
+        fake.set(LATEST, UPTIME, (), uptime)
+    return fake
+
+
+async def ask(fake: FakeChainClient, sequencer: Address | None = None, **params: int) -> Quotes:
+    source = ChainlinkSource(fake, [FEED], SourceParams(**params), sequencer)
+    return await source.quotes({"ETH", "BTC"}, CUT, NOW + 1.5)
+
+
+async def test_a_round_is_a_quote_with_the_feeds_own_bounds() -> None:
+    (quote,) = (await ask(client(a_round(3000_12345678, NOW - 100, NOW - 90)))).found
+    assert quote.price == Decimal("3000.12345678")
+    assert quote.half_width == quote.price * 50 / 10_000
+    assert (quote.source, quote.group, quote.price_key) == ("chainlink@eip155:10", "chainlink", "ETH")
+    assert (quote.observed_at, quote.received_at) == (NOW - 100, NOW + 1.5)
+    assert (quote.holds_until, quote.valid_until) == (NOW - 100 + 3600, NOW - 100 + 3600 + 120)
+    # the worked example of Chainlink's documentation: 92233720368547771158 is round 13078 of phase 5
+    assert (quote.detail["phase"], quote.detail["round"]) == ("5", "13078")
+
+
+async def test_decimals_come_from_the_contract() -> None:
+    (quote,) = (await ask(client(a_round(3000 * 10**18, NOW), decimals=18))).found
+    assert quote.price == 3000
+
+
+@pytest.mark.parametrize(
+    ("last", "reason", "detail"),
+    [
+        (a_round(0, NOW), "invalid", "answer is 0"),
+        (a_round(-5, NOW), "invalid", "answer is -5"),
+        (a_round(5, 0), "no_answer", "startedAt 0"),
+        (a_round(5, NOW, 0), "no_answer", "updatedAt 0"),
+        (b"", "undecodable", "latestRoundData: 0 bytes returned"),
+        (bytes(64), "undecodable", "latestRoundData: 64 bytes do not decode"),
+    ],
+)
+async def test_a_round_without_a_price_is_a_gap(last: bytes, reason: str, detail: str) -> None:
+    answer = await ask(client(last))
+    (gap,) = answer.gaps
+    assert answer.found == ()
+    assert (gap.reason, gap.source, gap.price_key) == (reason, "chainlink@eip155:10", "ETH")
+    assert detail in gap.detail
+
+
+async def test_a_feed_that_never_answered_is_a_gap_with_the_contracts_reason() -> None:
+    fake = client(b"")
+    refusal = bytes.fromhex("08c379a0") + encode(["string"], ["No data present"])
+    fake.answers[PROXY, LATEST.call(PROXY).data] = CallResult(False, refusal)
+    (gap,) = (await ask(fake)).gaps
+    assert (gap.reason, gap.detail) == ("no_answer", "latestRoundData: reverted: No data present")
+
+
+@pytest.mark.parametrize(
+    ("uptime", "detail"),
+    [
+        (a_round(1, NOW - 9999), f"sequencer is down since {NOW - 9999}"),
+        (a_round(0, NOW - 3599), "up again for 3599 s only, grace 3600 s"),
+        (a_round(0, 0), "never initialised"),
+        (b"", "uptime feed: latestRoundData: 0 bytes"),
+    ],
+)
+async def test_an_l2_without_a_steady_sequencer_has_no_quotes(uptime: bytes, detail: str) -> None:
+    answer = await ask(client(a_round(3000, NOW), uptime=uptime), UPTIME)
+    assert answer.found == ()
+    assert answer.gaps[0].reason == "sequencer"
+    assert detail in answer.gaps[0].detail
+
+
+async def test_the_grace_is_a_parameter() -> None:
+    fake = client(a_round(3000, NOW), uptime=a_round(0, NOW - 5))
+    assert (await ask(fake, UPTIME)).found == ()
+    assert len((await ask(fake, UPTIME, sequencer_grace_s=0)).found) == 1
+
+
+async def test_a_chain_without_a_block_is_a_gap_with_the_cuts_reason() -> None:
+    source = ChainlinkSource(client(b""), [FEED], SourceParams())
+    answer = await source.quotes(["ETH"], Cut({}, {OP: "eip155:10 endpoint 1: no answer in 10 s"}), NOW)
+    assert [(gap.reason, gap.detail) for gap in answer.gaps] == [
+        ("no_block", "eip155:10 endpoint 1: no answer in 10 s")
+    ]
+
+
+async def test_an_endpoint_that_fails_is_a_gap() -> None:
+    class Down(FakeChainClient):
+        async def call(self, calls: object, at: BlockRef) -> tuple[CallResult, ...]:
+            raise EndpointUnreachable("eip155:10 endpoint 1: HTTP 503")
+
+    (gap,) = (await ask(Down(OP))).gaps
+    assert (gap.reason, gap.detail) == ("unreachable", "eip155:10 endpoint 1: HTTP 503")
+
+
+async def test_keys_without_a_feed_ask_nothing() -> None:
+    fake = client(b"")
+    assert await ChainlinkSource(fake, [FEED], SourceParams()).quotes(["BTC"], CUT, NOW) == Quotes()
+    assert fake.asked == list[Call]()
