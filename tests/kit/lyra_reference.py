@@ -12,8 +12,9 @@ def normal(x: float) -> float:
 
 
 def black_scholes(is_call: bool, spot: float, strike: float, years: float, vol: float, rate: float) -> float:
-    deviation = vol * sqrt(years)
-    d1 = (log(spot / strike) + (rate + vol * vol / 2) * years) / deviation
+    lasting = max(years, 1 / YEAR_S)  # the contract's own least time; money is discounted by the real one
+    deviation = vol * sqrt(lasting)
+    d1 = (log(spot / strike) + (rate + vol * vol / 2) * lasting) / deviation
     d2 = d1 - deviation
     paid = strike * exp(-rate * years)
     if is_call:
@@ -22,7 +23,7 @@ def black_scholes(is_call: bool, spot: float, strike: float, years: float, vol: 
 
 
 def option_value(option: Option, spot: float, now: int, vol: float | None = None) -> float:
-    years = (option.expiry - now) / YEAR_S
+    years = max(0, option.expiry - now) / YEAR_S
     sigma = float(option.vol) if vol is None else vol
     return black_scholes(option.is_call, spot, float(option.strike_usd), years, sigma, float(option.rate))
 
