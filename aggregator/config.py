@@ -1,0 +1,179 @@
+"""Settings: one frozen tree from a TOML file, environment variables over it (``CROSSMARGIN_…``, ``__`` nests).
+
+Endpoint URLs, the database DSN and webhook secrets are ``SecretStr``: they never reach a log, an error or an
+answer. A name that does not exist is refused with its full path.
+"""
+
+import os
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from aggregator.errors import ConfigError
+from chains.caip import parse_account, parse_address, parse_chain
+from chains.errors import InvalidId
+from chains.types import Finality
+
+
+class Section(BaseModel):
+    """Base of all parts of the settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ChainSettings(Section):
+    """How one chain is reached."""
+
+    rpc_urls: tuple[SecretStr, ...] = Field(min_length=1)
+    """HTTP endpoints in order of preference."""
+    rate_per_s: int = Field(default=200, ge=1)
+    concurrency: int = Field(default=8, ge=1)
+    timeout_s: float = Field(default=15, gt=0)
+    log_lookback_blocks: int = Field(default=100_000, ge=1)
+    """How far back transfers in flight are looked for; an Across fill deadline is at most 6 h away."""
+
+
+class PortfolioSettings(Section):
+    """Accounts that one owner wants margined together."""
+
+    accounts: tuple[str, ...] = Field(min_length=1)
+    """CAIP-10 ids, or bare addresses, which mean the address on every configured chain."""
+
+    @field_validator("accounts")
+    @classmethod
+    def _accounts(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(parse_address(v, "account") if v.startswith("0x") else parse_account(v) for v in values)
+
+
+class ModelSettings(Section):
+    """Parameters of the unified margin (RISK sections 2-5)."""
+
+    grid: str = "grid_v1"
+    scan_law: Literal["empirical", "diffusion"] = "empirical"
+    horizon_s: int = Field(default=86_400, ge=3600)
+    confidence: float = Field(default=0.99, gt=0.5, lt=1)
+    kappa: float = Field(default=1.10, ge=1)
+    reaction: Literal["keeper", "person", "unattended"] = "person"
+    """Who moves the money when it must be moved: 3 s, 900 s or 28,800 s."""
+    bridges: tuple[str, ...] = ()
+    """Bridges that may be used; empty means all that have a latency law."""
+    paused_bridges: tuple[str, ...] = ()
+    haircut_crypto: Decimal = Field(default=Decimal("0.05"), ge=0, lt=1)
+    haircut_stable: Decimal = Field(default=Decimal("0.01"), ge=0, lt=1)
+    im_factor: Decimal = Field(default=Decimal("1.25"), ge=1)
+
+
+class PriceSettings(Section):
+    """What makes a price usable."""
+
+    parameters: str = "params_v1"
+    sequencer_grace_s: int = Field(default=3600, ge=0)
+
+
+class WebhookSettings(Section):
+    """A receiver of alerts (Standard Webhooks)."""
+
+    name: str = Field(min_length=1)
+    url: SecretStr
+    secret: SecretStr
+    """``whsec_`` and base64, as Standard Webhooks writes it."""
+    timeout_s: float = Field(default=5, gt=0)
+
+
+class ServiceSettings(Section):
+    """The running service."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    scan_interval_s: float = Field(default=15, gt=0)
+    retry_base_s: float = Field(default=1, gt=0)
+    retry_max_s: float = Field(default=60, gt=0)
+
+
+class Settings(BaseSettings):
+    """The whole tree."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="CROSSMARGIN_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    deployments: Path
+    """JSON file with the addresses on each chain (``chains.deployments``); the devnet writes one."""
+    chains: dict[str, ChainSettings] = Field(min_length=1)
+    """By CAIP-2 id."""
+    portfolios: dict[str, PortfolioSettings] = Field(default_factory=dict)
+    database: SecretStr = SecretStr("sqlite+aiosqlite:///crossmargin.db")
+    finality: Finality = Finality.LATEST
+    """Which blocks are read; the same on every chain, so that the cut is one picture."""
+    max_head_age_s: float | None = Field(default=None, gt=0)
+    """A head older than this by the wall clock makes the chain's figures unknown; None: by finality."""
+    model: ModelSettings = ModelSettings()
+    prices: PriceSettings = PriceSettings()
+    service: ServiceSettings = ServiceSettings()
+    webhooks: tuple[WebhookSettings, ...] = ()
+
+    @field_validator("chains", mode="before")
+    @classmethod
+    def _chains(cls, value: Any) -> Any:
+        return {str(parse_chain(name)): item for name, item in value.items()} if isinstance(value, dict) else value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then the values of the file (given as init values)."""
+        return env_settings, init_settings
+
+
+def load_settings(path: Path) -> Settings:
+    """Settings from a TOML file; relative paths in it are relative to the file.
+
+    Raises ConfigError that names each wrong setting, what was expected and what was there (secrets hidden).
+    """
+    try:
+        content = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such settings file") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+    if "deployments" in content:
+        content["deployments"] = str(path.parent / str(content["deployments"]))
+    return make_settings(content, str(path))
+
+
+def make_settings(content: dict[str, Any], origin: str) -> Settings:
+    """Settings from plain values, with errors that name the setting."""
+    try:
+        return Settings(**content)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, origin)) from None
+    except InvalidId as error:
+        raise ConfigError(f"{origin}: {error}") from None
+
+
+def _explain(error: ValidationError, origin: str) -> str:
+    """One line per wrong setting; the offending value is never shown, for it may hold a secret."""
+    lines = []
+    for item in error.errors(include_url=False, include_input=False, include_context=False):
+        where = ".".join(str(part) for part in item["loc"])
+        hint = " (not a setting: check the spelling)" if item["type"] == "extra_forbidden" else ""
+        lines.append(f"{origin}: {where}: {item['msg']}{hint}")
+    return "\n".join(lines)
+
+
+def default_settings_path() -> Path:
+    """``CROSSMARGIN_CONFIG`` or ``crossmargin.toml`` in the working folder."""
+    return Path(os.environ.get("CROSSMARGIN_CONFIG") or "crossmargin.toml")

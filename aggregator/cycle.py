@@ -1,0 +1,95 @@
+"""One cycle: cut -> read -> price -> reports. Values flow down; each step's result is frozen.
+
+A chain, a venue or a source that fails is a typed gap of the reports that contain it; the others stand.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from aggregator import metrics
+from aggregator.clock import unix
+from aggregator.portfolios import Portfolios, by_chain
+from aggregator.report import MarginReport
+from aggregator.reports import ReportMaker, World
+from chains.bridges import paused_bridges
+from chains.caip import AccountId, ChainId
+from chains.cut import cut
+from chains.deployments import ChainDeployment
+from chains.errors import ChainError
+from chains.evm.client import EvmClient
+from chains.protocols import VenueReader
+from chains.types import Cut, Finality, ReadResult, failed
+from oracles.protocols import PriceSource
+from oracles.types import Quotes, merge
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Everything that one cycle needs; holds no state between cycles."""
+
+    clients: Mapping[ChainId, EvmClient]
+    readers: Sequence[VenueReader]
+    sources: Sequence[PriceSource]
+    deployments: Mapping[ChainId, ChainDeployment]
+    portfolios: Portfolios
+    maker: ReportMaker
+    finality: Finality
+    max_head_age_s: float | None = None
+
+    async def run(self, now: datetime, portfolios: Portfolios | None = None) -> tuple[MarginReport, ...]:
+        """Reports of all portfolios (or of those given) at one cut."""
+        wanted = self.portfolios if portfolios is None else portfolios
+        at = await cut(self.clients, self.finality, unix(now), max_head_age_s=self.max_head_age_s)
+        accounts = sorted({account for ids in wanted.members.values() for account in ids})
+        reads, quotes, paused = await asyncio.gather(
+            self._read(accounts, at),
+            self._quotes(at, now),
+            paused_bridges(self.clients, self.deployments, at),
+        )
+        _observe(at, reads, now)
+        return self.maker.make(World(now, at, wanted, reads, quotes, paused))
+
+    async def _read(self, accounts: Sequence[AccountId], at: Cut) -> tuple[ReadResult, ...]:
+        grouped = by_chain(accounts)
+        reads = (self._read_one(reader, grouped.get(reader.chain, []), at) for reader in self.readers)
+        return tuple(await asyncio.gather(*reads))
+
+    async def _read_one(self, reader: VenueReader, accounts: Sequence[AccountId], at: Cut) -> ReadResult:
+        if not accounts:
+            return ReadResult()
+        if reader.chain not in at.blocks:
+            reason = at.failures.get(reader.chain, "the chain has no block")
+            return failed(accounts, reader.venue, "no_block", reason)
+        try:
+            return await reader.read(accounts, at)
+        except ChainError as error:
+            log.warning("%s on %s could not be read: %s", reader.venue, reader.chain, error)
+            return failed(accounts, reader.venue, "unreachable", str(error))
+
+    async def _quotes(self, at: Cut, now: datetime) -> Quotes:
+        keys = self.maker.registry.price_keys()
+        answers = await asyncio.gather(*(source.quotes(keys, at, unix(now)) for source in self.sources))
+        return merge(answers)
+
+
+def _observe(at: Cut, reads: Sequence[ReadResult], now: datetime) -> None:
+    """Put what the cycle saw into the metrics."""
+    metrics.SKEW.set(at.max_skew_s)
+    for chain, block in at.blocks.items():
+        metrics.CHAIN_HEAD.labels(chain=chain).set(block.number)
+        metrics.CHAIN_AGE.labels(chain=chain).set(unix(now) - block.timestamp)
+    worst: dict[tuple[str, str], float] = {}
+    for read in reads:
+        for failure in read.failures:
+            metrics.READ_FAILURES.labels(venue=failure.venue, reason=failure.reason).inc()
+        for account in read.accounts:
+            error = max((float(check.rel_error) for check in account.checks), default=0.0)
+            key = (account.venue, account.at.chain)
+            worst[key] = max(worst.get(key, 0.0), error)
+    for (venue, where), error in worst.items():
+        metrics.MODEL_ERROR.labels(venue=venue, chain=where).set(error)

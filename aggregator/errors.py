@@ -1,0 +1,23 @@
+"""Errors of the service.
+
+ServiceError
+├── ConfigError         a setting is wrong; names the setting and the fix
+├── UnknownPortfolio    no portfolio or account of that name
+└── StoreError          the store could not be used
+"""
+
+
+class ServiceError(Exception):
+    """Base of all errors of this package."""
+
+
+class ConfigError(ServiceError, ValueError):
+    """A setting is wrong; the message names the setting and the fix, never a secret."""
+
+
+class UnknownPortfolio(ServiceError, LookupError):
+    """No portfolio or account of that name is known."""
+
+
+class StoreError(ServiceError):
+    """The store could not be used."""

@@ -1,0 +1,88 @@
+"""The model behind the unified margin: parameters, laws and the mobility of value, kept between cycles."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from aggregator.config import ModelSettings
+from aggregator.errors import ConfigError
+from aggregator.factors import FactorParams, load_factors
+from chains.caip import ChainId
+from risk.arrays import F64
+from risk.gridparams import GridParams, load_grid, params_hash
+from risk.latency import Reaction
+from risk.mobility import Mobility, mobility
+from risk.routes import Route, load_routes
+from risk.scanlaw import Diffusion, Empirical, ScanLaw
+from risk.scantable import ScanTable, load_scan_table
+
+HORIZONS_S: F64 = np.geomspace(10.0, 30 * 86_400.0, 28)
+"""Horizons at which drawdowns are taken: 10 s to 30 days."""
+REACTION_S = {"keeper": 3.0, "person": 900.0, "unattended": 28_800.0}
+"""Seconds from knowing to sending, by who does it (RISK section 4)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """Parameters and laws; everything that a report needs besides positions and prices."""
+
+    settings: ModelSettings
+    factors: FactorParams
+    grid: GridParams
+    table: ScanTable
+    law: ScanLaw
+    routes: tuple[Route, ...]
+    chains: tuple[ChainId, ...]
+    params_hash: str
+    horizon_scale: F64
+    """(K,) adverse move at each horizon over the one at H."""
+    _mobility: dict[frozenset[str], Mobility] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Name of the model."""
+        return f"{self.grid.id}+{self.settings.scan_law}"
+
+    def mobility(self, paused: frozenset[str]) -> Mobility:
+        """Routes, cure lags and g with some bridges or chains standing still; computed once per such set."""
+        if paused not in self._mobility:
+            self._mobility[paused] = mobility(
+                self.chains,
+                self.routes,
+                self.law,
+                self.settings.kappa,
+                Reaction(react_s=REACTION_S[self.settings.reaction]),
+                paused | frozenset(self.settings.paused_bridges),
+                horizon_s=self.settings.horizon_s,
+                q=self.settings.confidence,
+            )
+        return self._mobility[paused]
+
+
+def load_model(settings: ModelSettings, chains: Sequence[ChainId]) -> Model:
+    """Model of the settings; raises ConfigError for a bridge without a latency law."""
+    grid, table, routes = load_grid(settings.grid), load_scan_table(), tuple(load_routes())
+    factors = load_factors()
+    known = {route.bridge for route in routes}
+    if unknown := sorted(set(settings.bridges) - known):
+        raise ConfigError(
+            f"model.bridges: no latency law for {unknown[0]!r}; there are {', '.join(sorted(known))}"
+        )
+    chosen = tuple(route for route in routes if not settings.bridges or route.bridge in settings.bridges)
+    law: ScanLaw = Empirical(table) if settings.scan_law == "empirical" else Diffusion()
+    digest = hashlib.sha256()
+    for part in (factors.digest, params_hash(grid), table.to_json(), repr(chosen), settings.model_dump_json()):
+        digest.update(part.encode())
+    return Model(
+        settings=settings,
+        factors=factors,
+        grid=grid,
+        table=table,
+        law=law,
+        routes=chosen,
+        chains=tuple(chains),
+        params_hash=digest.hexdigest(),
+        horizon_scale=np.asarray(table.horizon_scale(HORIZONS_S, settings.horizon_s), dtype=np.float64),
+    )

@@ -1,0 +1,212 @@
+"""The margin report: one shape for the command line, the API, the store and the webhooks (DESIGN section 8).
+
+Amounts are Decimal and leave as JSON strings. A figure that is not known is None, with its reason in
+``data_quality.degraded``; it is never zero.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+from risk.status import Status
+
+
+def _plain(value: Decimal) -> str:
+    return format(value, "f")
+
+
+Amount = Annotated[Decimal, PlainSerializer(_plain, return_type=str, when_used="json")]
+"""A decimal number that JSON carries as a string without an exponent."""
+
+
+class Frozen(BaseModel):
+    """Base of all parts of a report."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PortfolioRef(Frozen):
+    """Name and accounts (CAIP-10) that are margined together."""
+
+    name: str
+    accounts: tuple[str, ...]
+
+
+class BlockStamp(Frozen):
+    """The block a chain was read at."""
+
+    number: int
+    hash: str
+    timestamp: int
+    finality: str
+
+
+class AsOf(Frozen):
+    """When and where the figures are true."""
+
+    time: datetime
+    max_skew_s: int
+    blocks: dict[str, BlockStamp]
+
+
+class Degraded(Frozen):
+    """One thing that is not known or not as it should be."""
+
+    what: str
+    reason: str
+
+
+class DataQuality(Frozen):
+    """Whether anything is missing, and how old the oldest input is."""
+
+    complete: bool
+    staleness_s: int | None
+    degraded: tuple[Degraded, ...]
+
+
+class ModelRef(Frozen):
+    """Model and parameters that made the figures."""
+
+    id: str
+    version: str
+    params_hash: str
+
+
+class AddOns(Frozen):
+    """Lines on top of the unified buffer, US dollars; None where not known."""
+
+    oracle_uncertainty_usd: Amount | None
+    in_flight_usd: Amount | None
+
+
+class Efficiency(Frozen):
+    """What netting saves, in theory and as far as value can be moved in time (RISK section 5)."""
+
+    theoretical: Amount | None
+    usable: Amount | None
+    latency_loss: Amount | None
+
+
+class WorstScenario(Frozen):
+    """The scenario that costs the whole portfolio most."""
+
+    label: str
+    loss_usd: Amount
+
+
+class Greeks(Frozen):
+    """Sensitivities of the economic value by risk factor."""
+
+    delta_usd: dict[str, Amount]
+    gamma_usd: dict[str, Amount]
+    vega_usd: dict[str, Amount]
+    theta_usd_per_day: dict[str, Amount]
+
+
+class OwnCheckLine(Frozen):
+    """A figure of ours beside the venue contract's own."""
+
+    name: str
+    ours: Amount
+    theirs: Amount
+    rel_error: Amount
+
+
+class VenueLine(Frozen):
+    """One venue account: the unit of liquidation."""
+
+    account: str
+    chain: str
+    venue: str
+    sub_account: str
+    status: Status
+    reason: str
+    equity_usd: Amount | None
+    mm_requirement_usd: Amount | None
+    surplus_usd: Amount | None
+    net_value_usd: Amount | None
+    health: Amount | None
+    """equity / requirement; None where nothing is required."""
+    venue_liquidatable: bool | None
+    """The venue contract's own verdict."""
+    own_checks: tuple[OwnCheckLine, ...]
+    model_vs_venue_rel_error: Amount | None
+    distance_to_liquidation: dict[str, Amount | None]
+    """Per factor the signed smallest move in percent; None where no move does it."""
+    ttl_s: Amount | None
+    """Time to liquidation at the model's confidence; None where beyond the last horizon or not known."""
+    ttl_exceeds_s: Amount | None
+    """Set instead of ``ttl_s`` where the account outlasts every horizon looked at."""
+    ttf_s: Amount | None
+    """Time to fund from the portfolio's other accounts; None where nothing can arrive."""
+    rescue_probability: Amount | None
+    liquidity_coverage: Amount | None
+    rescue_gap_usd: Amount | None
+    local_floor_usd: Amount | None
+    start_bridging_health: Amount | None
+    movable_usd: Amount | None
+    withdrawable_usd: Amount | None
+
+
+class PriceBand(Frozen):
+    """The reconciled price of a position's asset."""
+
+    low: Amount | None
+    mid: Amount | None
+    high: Amount | None
+    status: str
+
+
+class PositionLine(Frozen):
+    """One leg."""
+
+    account: str
+    chain: str
+    venue: str
+    sub_account: str
+    kind: str
+    asset: str
+    label: str
+    risk_factor: str | None
+    size: Amount
+    price: PriceBand
+    venue_price_usd: Amount | None
+    value_usd: Amount | None
+    details: dict[str, str]
+
+
+class MarginReport(Frozen):
+    """The whole answer for one portfolio at one cut."""
+
+    id: str
+    portfolio: PortfolioRef
+    as_of: AsOf
+    data_quality: DataQuality
+    model: ModelRef
+    inputs_hash: str
+    """Identity of everything the figures were made from: blocks, positions, prices, parameters."""
+    code_version: str
+    status: Status
+    status_reason: str
+    binding_account: str | None
+    net_value_usd: Amount | None
+    equity_usd: Amount | None
+    surplus_usd: Amount | None
+    venue_maintenance_usd: Amount | None
+    isolated_buffer_usd: Amount | None
+    netted_buffer_usd: Amount | None
+    unified_buffer_usd: Amount | None
+    bridge_latency_addon_usd: Amount | None
+    stress_floor_usd: Amount | None
+    addons: AddOns
+    mm_requirement_usd: Amount | None
+    im_requirement_usd: Amount | None
+    mm_excess_usd: Amount | None
+    margin_ratio: Amount | None
+    capital_freed_usd: Amount | None
+    efficiency: Efficiency
+    worst_scenario: WorstScenario | None
+    greeks: Greeks | None
+    venues: tuple[VenueLine, ...]
+    positions: tuple[PositionLine, ...]

@@ -1,0 +1,182 @@
+"""From what a cycle read to the margin reports. Pure: the same inputs give the same figures."""
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+
+from aggregator.assemble import Assembled, Gap, assemble
+from aggregator.clock import unix
+from aggregator.figures import Figures, compute
+from aggregator.lines import position_lines, venue_line
+from aggregator.model import Model
+from aggregator.portfolios import Portfolios
+from aggregator.registry import AssetRegistry, assets_of
+from aggregator.report import AsOf, BlockStamp, DataQuality, Degraded, MarginReport, ModelRef, PortfolioRef
+from aggregator.rescue import rescue
+from aggregator.totals import totals, unknown_totals
+from chains.caip import AccountId, ChainId
+from chains.deployments import AssetInfo
+from chains.types import Cut, ReadFailure, ReadResult, VenueAccount
+from oracles.params import PriceParams
+from oracles.reconcile import reconcile
+from oracles.types import PriceBook, PriceStatus, Quotes
+from risk.status import describe
+
+CODE_VERSION = version("crossmargin")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that one cycle read."""
+
+    now: datetime
+    cut: Cut
+    portfolios: Portfolios
+    reads: Sequence[ReadResult]
+    quotes: Quotes
+    paused: frozenset[str]
+    """Bridges that stand still and chains without a block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What was read of one portfolio."""
+
+    name: str
+    accounts: tuple[AccountId, ...]
+    found: tuple[VenueAccount, ...]
+    failures: tuple[ReadFailure, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReportMaker:
+    """Turns a world into reports, one per portfolio."""
+
+    registry: AssetRegistry
+    model: Model
+    prices: PriceParams
+    chain_names: Mapping[ChainId, str]
+
+    def make(self, world: World) -> tuple[MarginReport, ...]:
+        """Reports in the order of the portfolios."""
+        book = reconcile(world.quotes, unix(world.now), self.prices)
+        members = _members(world)
+        accounts = {account.id: account for member in members for account in member.found}
+        assembled = assemble(list(accounts.values()), self.registry, book, self.model.factors)
+        figures = compute(assembled, self.model)
+        context = _Context(self, world, book, assembled, figures)
+        return tuple(context.report(member) for member in members)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Context:
+    """One cycle's values while the reports are written."""
+
+    maker: ReportMaker
+    world: World
+    book: PriceBook
+    assembled: Assembled
+    figures: Figures
+
+    def report(self, member: Member) -> MarginReport:
+        """The report of one portfolio."""
+        model = self.maker.model
+        gaps = self._gaps(member)
+        complete = not gaps
+        help_ = rescue(member.found, self.assembled, self.figures, model, self.world.paused, complete=complete)
+        names = [self._name(account) for account in member.found]
+        lines = tuple(
+            venue_line(account, status, name, self.assembled, self.figures, help_)
+            for account, status, name in zip(member.found, help_.status.accounts, names, strict=True)
+        )
+        sums = unknown_totals()
+        if complete:
+            sums = totals(member.found, lines, self.assembled, self.figures, help_, model)
+        binding = help_.status.binding
+        reason = describe(help_.status.reason, "the portfolio" if binding is None else names[binding])
+        return MarginReport(
+            id=f"rep_{uuid.uuid4().hex}",
+            portfolio=PortfolioRef(name=member.name, accounts=member.accounts),
+            as_of=self._as_of(),
+            data_quality=self._quality(member, gaps),
+            model=ModelRef(id=model.id, version=model.grid.version, params_hash=model.params_hash),
+            inputs_hash=self._inputs_hash(member),
+            code_version=CODE_VERSION,
+            status=help_.status.status,
+            status_reason=reason if complete or binding is not None else f"{gaps[0][0]}: {gaps[0][1]}",
+            binding_account=None if binding is None else member.found[binding].id,
+            venues=lines,
+            positions=position_lines(member.found, self.maker.registry, self.book),
+            **sums,
+        )
+
+    def _name(self, account: VenueAccount) -> str:
+        chain = self.maker.chain_names.get(account.at.chain, account.at.chain)
+        sub = f" {account.sub_account}" if account.sub_account else ""
+        return f"{account.venue}{sub} on {chain}"
+
+    def _gaps(self, member: Member) -> tuple[Gap, ...]:
+        """Everything that is missing, unread accounts first; one entry where one reason hits many venues."""
+        unread = {(f"{f.account} {f.venue}", f"{f.reason}: {f.detail}") for f in member.failures}
+        found = [gap for account in member.found for gap in self.assembled.gaps.get(account.id, ())]
+        return (*sorted(unread), *dict.fromkeys(found))
+
+    def _quality(self, member: Member, gaps: tuple[Gap, ...]) -> DataQuality:
+        """Missing things, and prices that stand although something about them is not as it should be."""
+        keys = sorted({info.price_key for info in self._infos(member)})
+        shaky = [
+            (f"price of {key}", f"{self.book[key].status}: {self.book[key].reason}")
+            for key in keys
+            if self.book[key].status is PriceStatus.DEGRADED
+        ]
+        stamps = [account.at.timestamp for account in member.found]
+        stamps += [at for key in keys if (at := self.book[key].observed_at) is not None]
+        age = max(0, unix(self.world.now) - min(stamps)) if stamps else None
+        lines = tuple(Degraded(what=what, reason=reason) for what, reason in (*gaps, *shaky))
+        return DataQuality(complete=not gaps, staleness_s=age, degraded=lines)
+
+    def _infos(self, member: Member) -> list[AssetInfo]:
+        assets = {asset for account in member.found for asset in assets_of(account.exposures)}
+        return [info for asset in assets if (info := self.maker.registry.assets.get(asset)) is not None]
+
+    def _as_of(self) -> AsOf:
+        blocks = {
+            chain: BlockStamp(
+                number=block.number, hash=block.hash, timestamp=block.timestamp, finality=block.finality
+            )
+            for chain, block in sorted(self.world.cut.blocks.items())
+        }
+        return AsOf(time=self.world.now, max_skew_s=self.world.cut.max_skew_s, blocks=blocks)
+
+    def _inputs_hash(self, member: Member) -> str:
+        """Identity of all inputs: accounts as read, prices, standing bridges, parameters."""
+        digest = hashlib.sha256()
+        for account in sorted(member.found, key=lambda a: a.id):
+            digest.update(repr(account).encode())
+        for info in sorted(self._infos(member), key=lambda i: i.asset):
+            digest.update(repr(self.book[info.price_key]).encode())
+        digest.update(repr((sorted(self.world.paused), self.maker.model.params_hash)).encode())
+        return digest.hexdigest()
+
+
+def _members(world: World) -> tuple[Member, ...]:
+    """What was read, by portfolio. An account may be in several."""
+    found: dict[AccountId, list[VenueAccount]] = {}
+    failures: dict[AccountId, list[ReadFailure]] = {}
+    for read in world.reads:
+        for account in read.accounts:
+            found.setdefault(account.account, []).append(account)
+        for failure in read.failures:
+            failures.setdefault(failure.account, []).append(failure)
+    return tuple(
+        Member(
+            name=name,
+            accounts=ids,
+            found=tuple(account for i in ids for account in found.get(i, ())),
+            failures=tuple(failure for i in ids for failure in failures.get(i, ())),
+        )
+        for name, ids in world.portfolios.members.items()
+    )

@@ -1,0 +1,33 @@
+"""Back from float64 to Decimal: requirements round up, equity and surplus round down, at a micro-dollar."""
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, localcontext
+from math import isfinite
+
+MICRO = Decimal("0.000001")
+
+
+def down(value: float | Decimal) -> Decimal:
+    """Equity, surplus, value: against the account is down."""
+    return _quantised(value, ROUND_FLOOR)
+
+
+def up(value: float | Decimal) -> Decimal:
+    """Requirements, buffers, add-ons: against the account is up."""
+    return _quantised(value, ROUND_CEILING)
+
+
+def nearest(value: float | Decimal) -> Decimal:
+    """Ratios, times, distances."""
+    return _quantised(value, ROUND_HALF_EVEN)
+
+
+def finite(value: float) -> Decimal | None:
+    """Nearest decimal of a number, None where it is infinite or no number."""
+    return nearest(value) if isfinite(value) else None
+
+
+def _quantised(value: float | Decimal, rounding: str) -> Decimal:
+    """Quantise in a context wide enough for any amount that fits a float64."""
+    exact = value if isinstance(value, Decimal) else Decimal(value)
+    with localcontext(prec=400):
+        return exact.quantize(MICRO, rounding=rounding)

@@ -1,0 +1,96 @@
+"""The running service: scans every portfolio at an interval, stores reports with their alerts, delivers them."""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from risk.status import Status
+
+from aggregator import metrics
+from aggregator.alerts import Alert, status_change
+from aggregator.clock import unix, utc_now
+from aggregator.cycle import Cycle
+from aggregator.notify import Notifier
+from aggregator.report import MarginReport
+from aggregator.store.repository import Store
+from chains.errors import ChainError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Outcome of one scan."""
+
+    reports: tuple[MarginReport, ...]
+    alerts: tuple[Alert, ...]
+    duration_s: float
+
+
+class Service:
+    """Owns the scan loop: one scan at a time; one that overruns its interval delays the next, none piles up."""
+
+    def __init__(self, cycle: Cycle, store: Store, notifier: Notifier, interval_s: float) -> None:
+        self._cycle = cycle
+        self._store = store
+        self._notifier = notifier
+        self._interval_s = interval_s
+        self._lock = asyncio.Lock()
+        self._failing = False
+        self.last_scan: Scan | None = None
+        self.last_success_at: int | None = None
+        """Unix seconds of the last finished scan."""
+
+    async def scan(self) -> Scan:
+        """One cycle over all portfolios, stored with its alerts in one transaction."""
+        async with self._lock:
+            started = time.monotonic()
+            reports = await self._cycle.run(utc_now())
+            alerts = await self._store.append(reports, status_change, self._notifier.receivers)
+            self._notifier.wake()
+            scan = Scan(reports, alerts, time.monotonic() - started)
+            self._account(scan)
+            return scan
+
+    async def run(self) -> None:
+        """Scan for ever; ends by cancellation only."""
+        while True:
+            started = time.monotonic()
+            try:
+                await self.scan()
+            except ChainError as error:
+                self._failed(error)
+            else:
+                self._recovered()
+            await asyncio.sleep(max(0.0, self._interval_s - (time.monotonic() - started)))
+
+    def _account(self, scan: Scan) -> None:
+        self.last_scan, self.last_success_at = scan, unix(utc_now())
+        metrics.CYCLES.labels(result="ok").inc()
+        metrics.CYCLE_SECONDS.observe(scan.duration_s)
+        count_statuses(scan.reports)
+        for alert in scan.alerts:
+            metrics.ALERTS.labels(type=alert.type).inc()
+            before = alert.previous_status or "new"
+            log.warning("%s: %s -> %s: %s", alert.portfolio, before, alert.status, alert.reason)
+
+    def _failed(self, error: Exception) -> None:
+        metrics.CYCLES.labels(result="failed").inc()
+        if not self._failing:
+            self._failing = True
+            log.error("scans fail: %s", error)
+
+    def _recovered(self) -> None:
+        if self._failing:
+            self._failing = False
+            log.info("scans work again")
+
+
+def count_statuses(reports: Sequence[MarginReport]) -> None:
+    """Set the gauge of portfolios by status."""
+    counts = Counter(report.status for report in reports)
+    for status in Status:
+        metrics.PORTFOLIOS.labels(status=status.value).set(counts.get(status, 0))

@@ -1,0 +1,1 @@
+"""The store: append-only reports and alerts, and the outbox of deliveries."""

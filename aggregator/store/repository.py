@@ -1,0 +1,204 @@
+"""Reading and writing the store. Reports, their alerts and the outbox entries commit together or not at all."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from risk.status import Status
+from sqlalchemy import event, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from aggregator.alerts import Alert
+from aggregator.errors import StoreError
+from aggregator.report import MarginReport
+from aggregator.store.migrate import upgrade
+from aggregator.store.rows import AlertRow, DeliveryRow, ReportRow
+
+AlertRule = Callable[[Status | None, MarginReport], tuple[Alert, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One delivery that is to be tried now."""
+
+    seq: int
+    alert_id: str
+    receiver: str
+    attempts: int
+    body: str
+
+
+class Store:
+    """The database behind the service; SQLite by default, PostgreSQL by DSN."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @classmethod
+    async def open(cls, dsn: str) -> "Store":
+        """Connect and bring the schema up to date; raises StoreError without the DSN in it."""
+        try:
+            engine = create_async_engine(dsn)
+        except (SQLAlchemyError, ModuleNotFoundError) as error:
+            kind = type(error).__name__
+            raise StoreError(f"database: not a usable DSN ({kind}); try sqlite+aiosqlite:///file.db") from None
+        if engine.dialect.name == "sqlite":
+            event.listen(engine.sync_engine, "connect", _sqlite_pragmas)
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(upgrade)
+        except (SQLAlchemyError, OSError) as error:
+            await engine.dispose()
+            raise StoreError(f"database: cannot be opened ({type(error).__name__}): check `database`") from None
+        return cls(engine)
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self._engine.dispose()
+
+    async def ping(self) -> None:
+        """Raise StoreError if the database does not answer."""
+        try:
+            async with self._engine.connect() as connection:
+                await connection.execute(select(1))
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreError(f"database: {type(error).__name__}") from None
+
+    async def append(
+        self, reports: Sequence[MarginReport], rule: AlertRule, receivers: Collection[str]
+    ) -> tuple[Alert, ...]:
+        """Store reports with the alerts that they cause and one outbox entry per alert and receiver."""
+        alerts: list[Alert] = []
+        async with AsyncSession(self._engine) as session, session.begin():
+            latest = await self._statuses(session, {report.portfolio.name for report in reports})
+            for report in reports:
+                session.add(_report_row(report))
+                found = rule(latest.get(report.portfolio.name), report)
+                latest[report.portfolio.name] = report.status
+                alerts.extend(found)
+            await session.flush()
+            session.add_all([_alert_row(alert) for alert in alerts])
+            await session.flush()
+            session.add_all(
+                DeliveryRow(alert_id=alert.id, receiver=receiver, next_attempt_at=alert.created_at)
+                for alert in alerts
+                for receiver in receivers
+            )
+        return tuple(alerts)
+
+    async def _statuses(self, session: AsyncSession, portfolios: Collection[str]) -> dict[str, Status]:
+        newest = (
+            select(func.max(col(ReportRow.seq)))
+            .where(col(ReportRow.portfolio).in_(portfolios))
+            .group_by(col(ReportRow.portfolio))
+        )
+        query = select(col(ReportRow.portfolio), col(ReportRow.status)).where(col(ReportRow.seq).in_(newest))
+        rows = (await session.execute(query)).all()
+        return {name: Status(status) for name, status in rows}
+
+    async def latest(self, portfolio: str) -> MarginReport | None:
+        """Newest report of a portfolio, None where there is none yet."""
+        query = (
+            select(col(ReportRow.body))
+            .where(col(ReportRow.portfolio) == portfolio)
+            .order_by(col(ReportRow.seq).desc())
+            .limit(1)
+        )
+        body = await self._scalar(query)
+        return None if body is None else MarginReport.model_validate_json(body)
+
+    async def report(self, report_id: str) -> MarginReport | None:
+        """A report by its id."""
+        body = await self._scalar(select(col(ReportRow.body)).where(col(ReportRow.id) == report_id))
+        return None if body is None else MarginReport.model_validate_json(body)
+
+    async def count_reports(self) -> int:
+        """Number of stored reports."""
+        return int(await self._scalar(select(func.count()).select_from(ReportRow)) or 0)
+
+    async def alerts(
+        self, *, portfolio: str | None = None, before: int | None = None, limit: int = 50
+    ) -> list[tuple[int, Alert]]:
+        """Alerts with their sequence numbers, newest first, below ``before``."""
+        query = select(col(AlertRow.seq), col(AlertRow.body)).order_by(col(AlertRow.seq).desc()).limit(limit)
+        if portfolio is not None:
+            query = query.where(col(AlertRow.portfolio) == portfolio)
+        if before is not None:
+            query = query.where(col(AlertRow.seq) < before)
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        return [(seq or 0, Alert.model_validate_json(body)) for seq, body in rows]
+
+    async def due(self, now: datetime, limit: int = 50) -> list[Due]:
+        """Deliveries whose next attempt has come, oldest first."""
+        query = (
+            select(
+                col(DeliveryRow.seq), col(DeliveryRow.alert_id), col(DeliveryRow.receiver),
+                col(DeliveryRow.attempts), col(AlertRow.body),
+            )
+            .join(AlertRow, col(AlertRow.id) == col(DeliveryRow.alert_id))
+            .where(col(DeliveryRow.delivered_at).is_(None), col(DeliveryRow.next_attempt_at) <= now)
+            .order_by(col(DeliveryRow.seq))
+            .limit(limit)
+        )  # fmt: skip
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        return [Due(seq or 0, alert, receiver, attempts, body) for seq, alert, receiver, attempts, body in rows]
+
+    async def undelivered(self) -> int:
+        """Number of deliveries that no receiver has answered yet."""
+        query = select(func.count()).select_from(DeliveryRow).where(col(DeliveryRow.delivered_at).is_(None))
+        return int(await self._scalar(query) or 0)
+
+    async def delivered(self, seq: int, at: datetime) -> None:
+        """Note that the receiver has answered."""
+        await self._set(seq, delivered_at=at, attempts=col(DeliveryRow.attempts) + 1, last_error="")
+
+    async def postponed(self, seq: int, next_attempt_at: datetime, error: str) -> None:
+        """Note a failed attempt and when to try again."""
+        attempts = col(DeliveryRow.attempts) + 1
+        await self._set(seq, next_attempt_at=next_attempt_at, attempts=attempts, last_error=error[:500])
+
+    async def _set(self, seq: int, **values: Any) -> None:
+        async with self._engine.begin() as connection:
+            await connection.execute(update(DeliveryRow).where(col(DeliveryRow.seq) == seq).values(**values))
+
+    async def _scalar(self, query: Any) -> Any:
+        async with self._engine.connect() as connection:
+            return (await connection.execute(query)).scalar()
+
+
+def _sqlite_pragmas(connection: Any, _: Any) -> None:
+    """WAL for readers beside the writer; FULL so that a committed alert survives a power cut."""
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _report_row(report: MarginReport) -> ReportRow:
+    return ReportRow(
+        id=report.id,
+        portfolio=report.portfolio.name,
+        created_at=report.as_of.time,
+        status=report.status,
+        complete=report.data_quality.complete,
+        inputs_hash=report.inputs_hash,
+        unified_buffer_usd=report.unified_buffer_usd,
+        mm_excess_usd=report.mm_excess_usd,
+        body=report.model_dump_json(),
+    )
+
+
+def _alert_row(alert: Alert) -> AlertRow:
+    return AlertRow(
+        id=alert.id,
+        report_id=alert.report_id,
+        portfolio=alert.portfolio,
+        created_at=alert.created_at,
+        body=alert.model_dump_json(),
+    )

@@ -1,0 +1,56 @@
+"""Tables. Rows are made only from frozen report and alert values: table models do not validate."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Column, Index, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from aggregator.store.columns import DecimalText, UtcDateTime
+
+
+class ReportRow(SQLModel, table=True):
+    """One margin report; never changed."""
+
+    __tablename__ = "reports"
+    __table_args__ = (Index("ix_reports_portfolio_seq", "portfolio", "seq"),)
+
+    seq: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True, max_length=40)
+    portfolio: str
+    created_at: datetime = Field(sa_column=Column(UtcDateTime(), nullable=False))
+    status: str
+    complete: bool
+    inputs_hash: str
+    unified_buffer_usd: Decimal | None = Field(default=None, sa_column=Column(DecimalText()))
+    mm_excess_usd: Decimal | None = Field(default=None, sa_column=Column(DecimalText()))
+    body: str = Field(sa_column=Column(Text(), nullable=False))
+    """The whole report as JSON."""
+
+
+class AlertRow(SQLModel, table=True):
+    """One alert; never changed. Written in the transaction of the report that caused it."""
+
+    __tablename__ = "alerts"
+
+    seq: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True, max_length=40)
+    report_id: str = Field(foreign_key="reports.id")
+    portfolio: str = Field(index=True)
+    created_at: datetime = Field(sa_column=Column(UtcDateTime(), nullable=False))
+    body: str = Field(sa_column=Column(Text(), nullable=False))
+
+
+class DeliveryRow(SQLModel, table=True):
+    """The outbox: one alert to one receiver, until the receiver has answered."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (UniqueConstraint("alert_id", "receiver"),)
+
+    seq: int | None = Field(default=None, primary_key=True)
+    alert_id: str = Field(foreign_key="alerts.id")
+    receiver: str
+    attempts: int = 0
+    next_attempt_at: datetime = Field(sa_column=Column(UtcDateTime(), nullable=False, index=True))
+    delivered_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime()))
+    last_error: str = ""

@@ -1,0 +1,105 @@
+"""The composition root: settings become clients, readers, sources, the cycle and the service."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aggregator.config import ChainSettings, Settings
+from aggregator.cycle import Cycle
+from aggregator.errors import ConfigError
+from aggregator.model import load_model
+from aggregator.notify import Notifier
+from aggregator.portfolios import Portfolios
+from aggregator.registry import AssetRegistry
+from aggregator.reports import ReportMaker
+from aggregator.service import Service
+from aggregator.store.repository import Store
+from chains.caip import ChainId
+from chains.deployments import ChainDeployment
+from chains.deployments_file import load_deployments
+from chains.evm.client import EvmClient
+from chains.evm.rpc import HttpTransport, TransportLimits
+from chains.protocols import VenueReader
+from chains.venues.catalogue import readers_of
+from chains.venues.holdings import Haircuts
+from oracles.catalogue import sources_of
+from oracles.params import load_params
+from oracles.protocols import PriceSource
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """What a command works with."""
+
+    settings: Settings
+    clients: Mapping[ChainId, EvmClient]
+    cycle: Cycle
+
+
+@asynccontextmanager
+async def wire(settings: Settings) -> AsyncIterator[Wired]:
+    """Clients, readers and the cycle; connections are closed on the way out. No request is sent here."""
+    deployments = _deployments(settings)
+    async with AsyncExitStack() as stack:
+        clients: dict[ChainId, EvmClient] = {}
+        for chain, deployment in deployments.items():
+            transport = await stack.enter_async_context(_transport(chain, settings.chains[chain]))
+            clients[chain] = EvmClient(chain, transport, deployment.multicall3)
+        yield Wired(settings, clients, _cycle(settings, deployments, clients))
+
+
+@asynccontextmanager
+async def open_service(wired: Wired) -> AsyncIterator[tuple[Service, Store, Notifier]]:
+    """The service over the settings' database."""
+    settings = wired.settings
+    store = await Store.open(settings.database.get_secret_value())
+    try:
+        notifier = Notifier(store, settings.webhooks, settings.service)
+        yield Service(wired.cycle, store, notifier, settings.service.scan_interval_s), store, notifier
+    finally:
+        await store.close()
+
+
+def _cycle(
+    settings: Settings, deployments: Mapping[ChainId, ChainDeployment], clients: Mapping[ChainId, EvmClient]
+) -> Cycle:
+    registry = AssetRegistry.of(deployments.values())
+    prices = load_params(settings.prices.parameters)
+    haircuts = Haircuts(settings.model.haircut_crypto, settings.model.haircut_stable)
+    readers: list[VenueReader] = []
+    sources: list[PriceSource] = []
+    for chain, deployment in deployments.items():
+        lookback = settings.chains[chain].log_lookback_blocks
+        readers += readers_of(chain, clients, deployments, haircuts, lookback)
+        sources += sources_of(clients[chain], deployment, prices, settings.prices.sequencer_grace_s)
+    portfolios = Portfolios.of({name: item.accounts for name, item in settings.portfolios.items()}, clients)
+    names = {chain: deployment.name for chain, deployment in deployments.items()}
+    return Cycle(
+        clients=clients,
+        readers=readers,
+        sources=sources,
+        deployments=deployments,
+        portfolios=portfolios,
+        maker=ReportMaker(registry, load_model(settings.model, tuple(clients)), prices, names),
+        finality=settings.finality,
+        max_head_age_s=settings.max_head_age_s,
+    )
+
+
+def _transport(chain: ChainId, settings: ChainSettings) -> HttpTransport:
+    urls = [url.get_secret_value() for url in settings.rpc_urls]
+    limits = TransportLimits(
+        rate_per_s=settings.rate_per_s, concurrency=settings.concurrency, timeout_s=settings.timeout_s
+    )
+    return HttpTransport(chain, urls, limits=limits)
+
+
+def _deployments(settings: Settings) -> dict[ChainId, ChainDeployment]:
+    """Deployments of the configured chains; raises ConfigError for a chain without one."""
+    path = Path(settings.deployments)
+    known = load_deployments(path)
+    missing = [chain for chain in map(ChainId, settings.chains) if chain not in known]
+    if missing:
+        raise ConfigError(f"chains.{missing[0]}: no deployment of it in {path.name}, which has {sorted(known)}")
+    return {chain: known[chain] for chain in map(ChainId, settings.chains)}

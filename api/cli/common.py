@@ -1,0 +1,40 @@
+"""What the commands share: where settings come from, and logging."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aggregator.config import Settings, default_settings_path, load_settings
+from aggregator.devnet_settings import devnet_settings
+from aggregator.errors import ConfigError
+from chains.devnet import worldfile
+
+STATE_DIR = Path(".devnet")
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file (TOML).")]
+DevnetOption = Annotated[Path | None, typer.Option("--devnet", help="Folder of a running devnet to use.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON on standard output, nothing else.")]
+
+
+def settings_from(config: Path | None, devnet: Path | None) -> Settings:
+    """Settings from what was named, else ``crossmargin.toml``, else the devnet that runs in this folder."""
+    if config is not None:
+        return load_settings(config)
+    if devnet is not None:
+        return devnet_settings(devnet)
+    if (path := default_settings_path()).exists():
+        return load_settings(path)
+    if worldfile.path_of(STATE_DIR).exists():
+        return devnet_settings(STATE_DIR)
+    raise ConfigError(
+        f"no settings: there is neither {path} nor a running devnet in {STATE_DIR}; "
+        "write the file (see README) or run `crossmargin devnet up`"
+    )
+
+
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """Log lines on standard error, so that standard output carries results only."""
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)

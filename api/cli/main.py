@@ -1,0 +1,55 @@
+"""The command tree and the one place where errors become messages and exit codes.
+
+Exit codes: 0 done; 1 the answer is bad news that the command was asked to tell (a failed check); 2 wrong usage,
+settings or input; 3 something that had to be reached could not be.
+"""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from aggregator.errors import ServiceError, StoreError
+from api.cli import demo, devnet, fit, margin, serve
+from chains.devnet.anvil import AnvilError
+from chains.devnet.packages import PackageError
+from chains.devnet.worldfile import NoWorld
+from chains.errors import ChainError, EndpointError, InvalidId
+
+app = typer.Typer(
+    name="crossmargin",
+    help="One unified margin over venues and chains, with bridge latency as liquidation-delay risk.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("margin")(margin.margin)
+app.command("scan")(margin.scan)
+app.command("serve")(serve.serve)
+app.command("check")(serve.check)
+app.add_typer(devnet.app, name="devnet")
+app.add_typer(fit.app, name="fit")
+
+
+def main() -> None:
+    """Run a command; expected errors become one line on standard error and an exit code."""
+    errors = Console(stderr=True, highlight=False)
+    try:
+        app()
+    except (InvalidId, NoWorld) as error:
+        code = _say(errors, error, 2)
+    except (EndpointError, StoreError, AnvilError, PackageError) as error:
+        code = _say(errors, error, 3)
+    except (ServiceError, ChainError) as error:
+        code = _say(errors, error, 2)
+    except KeyboardInterrupt:
+        code = 130
+    else:
+        code = 0
+    sys.exit(code)
+
+
+def _say(console: Console, error: Exception, code: int) -> int:
+    console.print(f"crossmargin: {error}", style="red", markup=False, soft_wrap=True)
+    return code

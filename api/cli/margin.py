@@ -1,0 +1,69 @@
+"""``crossmargin margin`` and ``crossmargin scan``: one cycle now."""
+
+import asyncio
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from aggregator.clock import utc_now
+from aggregator.config import Settings
+from aggregator.portfolios import Portfolios, expand
+from aggregator.report import MarginReport
+from aggregator.wiring import Wired, open_service, wire
+from api.cli import tables
+from api.cli.common import ConfigOption, DevnetOption, JsonOption, log_to_stderr, settings_from
+
+
+def margin(
+    account: Annotated[str, typer.Argument(help="Portfolio name, CAIP-10 account or 0x address.")],
+    config: ConfigOption = None,
+    devnet: DevnetOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Read the chains now and print the margin report of one portfolio or address; needs no database."""
+    log_to_stderr()
+    (report,) = asyncio.run(_margin(settings_from(config, devnet), account))
+    if json:
+        typer.echo(report.model_dump_json(indent=2))
+    else:
+        Console().print(tables.full(report))
+
+
+def scan(config: ConfigOption = None, devnet: DevnetOption = None, json: JsonOption = False) -> None:
+    """Scan every portfolio once and store the reports and their alerts."""
+    log_to_stderr()
+    reports = asyncio.run(_scan(settings_from(config, devnet)))
+    if json:
+        typer.echo(to_json(reports))
+    else:
+        console = Console()
+        console.print(tables.overview(reports))
+        console.print(tables.model_errors(reports))
+
+
+def to_json(reports: tuple[MarginReport, ...]) -> str:
+    """A JSON list of reports."""
+    return msgspec.json.format(
+        msgspec.json.encode([report.model_dump(mode="json") for report in reports]), indent=2
+    ).decode()
+
+
+async def _margin(settings: Settings, account: str) -> tuple[MarginReport, ...]:
+    async with wire(settings) as wired:
+        return await wired.cycle.run(utc_now(), _only(wired, account))
+
+
+def _only(wired: Wired, account: str) -> Portfolios:
+    """The portfolio of that name, or the account by itself."""
+    known = wired.cycle.portfolios
+    if account in known.members or not (account.startswith("0x") or ":" in account):
+        name = known.find(account)
+        return Portfolios({name: known.accounts(name)})
+    return Portfolios({account: expand([account], wired.clients)})
+
+
+async def _scan(settings: Settings) -> tuple[MarginReport, ...]:
+    async with wire(settings) as wired, open_service(wired) as (service, _, _):
+        return (await service.scan()).reports

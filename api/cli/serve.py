@@ -1,0 +1,70 @@
+"""``crossmargin serve`` and ``crossmargin check``."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import typer
+from aiohttp import web
+from rich.console import Console
+
+from aggregator.notify import Notifier
+from aggregator.preflight import preflight
+from aggregator.service import Service
+from aggregator.store.repository import Store
+from aggregator.wiring import Wired, open_service, wire
+from api.app import Deps, create_app
+from api.cli.common import ConfigOption, DevnetOption, log_to_stderr, settings_from
+
+
+def serve(config: ConfigOption = None, devnet: DevnetOption = None) -> None:
+    """Scan every portfolio at the set interval, deliver alerts and answer the HTTP API, until Ctrl-C."""
+    log_to_stderr()
+    settings = settings_from(config, devnet)
+
+    async def run() -> None:
+        async with (
+            wire(settings) as wired,
+            open_service(wired) as (service, store, notifier),
+            serving(wired, service, store, notifier) as url,
+        ):
+            typer.echo(f"crossmargin answers at {url}/v1/accounts", err=True)
+            await asyncio.Event().wait()
+
+    asyncio.run(run())
+
+
+def check(config: ConfigOption = None, devnet: DevnetOption = None) -> None:
+    """Prove the settings: endpoints, chain ids, contract code, feeds, database. Exit code 1 if a line fails."""
+    settings = settings_from(config, devnet)
+    lines = asyncio.run(preflight(settings))
+    console = Console()
+    for line in lines:
+        mark = "[green]ok  [/]" if line.ok else "[red]FAIL[/]"
+        console.print(f"{mark} {line.what}", "" if line.ok else f"\n     {line.detail}", highlight=False)
+    if not all(line.ok for line in lines):
+        raise SystemExit(1)
+
+
+@contextlib.asynccontextmanager
+async def serving(wired: Wired, service: Service, store: Store, notifier: Notifier) -> AsyncIterator[str]:
+    """The HTTP API with the scan loop and the delivery loop beside it; gives the base URL."""
+    settings = wired.settings.service
+
+    async def loops(_: web.Application) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(service.run()), asyncio.create_task(notifier.run())]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    deps = Deps(store, wired.cycle.portfolios, service, max_scan_age_s=10 * settings.scan_interval_s + 30)
+    runner = web.AppRunner(create_app(deps, loops), access_log=None, shutdown_timeout=3)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()

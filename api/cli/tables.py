@@ -1,0 +1,130 @@
+"""Tables of the terminal: the cast at a glance, one report in full."""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from risk.status import Status
+
+from aggregator.report import MarginReport, VenueLine
+from api.cli.words import duration, percent, ratio, usd
+
+STYLES = {
+    Status.SAFE: "green",
+    Status.WATCH: "yellow",
+    Status.BRIDGE_NOW: "bold dark_orange",
+    Status.DELEVERAGE: "bold red",
+    Status.LIQUIDATABLE: "bold white on red",
+    Status.UNKNOWN: "bold magenta",
+}
+
+
+def status_text(status: Status) -> Text:
+    """A status in its colour."""
+    return Text(status.value, style=STYLES[status])
+
+
+def overview(reports: Iterable[MarginReport]) -> Table:
+    """One line per portfolio, most urgent first."""
+    table = Table(title="Unified margin of every portfolio (US dollars)", title_justify="left")
+    table.add_column("portfolio", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    for name in ("net value", "isolated", "netted", "unified", "latency add-on", "requirement", "excess", "ratio"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("reason")
+    for r in sorted(reports, key=lambda report: (-report.status.severity, report.portfolio.name)):
+        table.add_row(
+            r.portfolio.name, status_text(r.status), usd(r.net_value_usd), usd(r.isolated_buffer_usd),
+            usd(r.netted_buffer_usd), usd(r.unified_buffer_usd), usd(r.bridge_latency_addon_usd),
+            usd(r.mm_requirement_usd), usd(r.mm_excess_usd), ratio(r.margin_ratio, 2), r.status_reason,
+        )  # fmt: skip
+    return table
+
+
+def full(report: MarginReport) -> RenderableType:
+    """Everything about one portfolio."""
+    head = Text.assemble(
+        report.portfolio.name, "  ", status_text(report.status), "  ", (report.status_reason, "italic")
+    )
+    parts: list[RenderableType] = [head, _totals(report), _venues(report.venues)]
+    if report.data_quality.degraded:
+        lines = [f"  {item.what}: {item.reason}" for item in report.data_quality.degraded]
+        parts.append(Text("Not known or degraded:\n" + "\n".join(lines), style="magenta"))
+    parts.append(Text(_origin(report), style="dim"))
+    return Group(*parts)
+
+
+def model_errors(reports: Sequence[MarginReport]) -> Table:
+    """Worst difference between our figures and the venues' own answers, by venue and chain."""
+    table = Table(title="Our figures against the venues' own contracts", title_justify="left")
+    for name, justify in (("venue", "left"), ("chain", "left"), ("accounts", "right"), ("checks", "right")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    table.add_column("worst relative error", justify="right")
+    grouped: dict[tuple[str, str], list[VenueLine]] = {}
+    for line in (line for report in reports for line in report.venues if line.own_checks):
+        grouped.setdefault((line.venue, line.chain), []).append(line)
+    for (venue, chain), lines in sorted(grouped.items()):
+        worst = max((line.model_vs_venue_rel_error or Decimal(0)) for line in lines)
+        checks = sum(len(line.own_checks) for line in lines)
+        table.add_row(venue, chain, str(len(lines)), str(checks), f"{worst:.1e}" if worst else "0")
+    return table
+
+
+def _totals(r: MarginReport) -> Table:
+    table = Table(show_header=False, box=None, padding=(0, 3, 0, 0))
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    rows = (
+        ("net value", usd(r.net_value_usd), "isolated buffer", usd(r.isolated_buffer_usd)),
+        ("equity (venues' rules)", usd(r.equity_usd), "netted buffer", usd(r.netted_buffer_usd)),
+        ("venues' maintenance", usd(r.venue_maintenance_usd), "unified buffer", usd(r.unified_buffer_usd)),
+        ("surplus", usd(r.surplus_usd), "  of it bridge latency", usd(r.bridge_latency_addon_usd)),
+        ("requirement", usd(r.mm_requirement_usd), "oracle uncertainty", usd(r.addons.oracle_uncertainty_usd)),
+        ("excess", usd(r.mm_excess_usd), "transfers in flight", usd(r.addons.in_flight_usd)),
+        ("ratio (1 = limit)", ratio(r.margin_ratio), "capital freed", usd(r.capital_freed_usd)),
+        ("initial requirement", usd(r.im_requirement_usd), "latency loss", percent(r.efficiency.latency_loss)),
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _venues(lines: Sequence[VenueLine]) -> Table:
+    table = Table()
+    for name in ("venue account", "status"):
+        table.add_column(name)
+    numbers = ("equity", "requirement", "surplus", "health", "liquidation at", "TTL", "TTF", "rescue", "floor")
+    for name in (*numbers, "error"):
+        table.add_column(name, justify="right")
+    for line in lines:
+        sub = f" {line.sub_account}" if line.sub_account else ""
+        error = line.model_vs_venue_rel_error
+        table.add_row(
+            f"{line.venue}{sub} on {line.chain}", status_text(line.status), usd(line.equity_usd),
+            usd(line.mm_requirement_usd), usd(line.surplus_usd), ratio(line.health), _distances(line), _ttl(line),
+            duration(line.ttf_s), percent(line.rescue_probability), usd(line.local_floor_usd),
+            "-" if error is None else f"{error:.0e}",
+        )  # fmt: skip
+    return table
+
+
+def _distances(line: VenueLine) -> str:
+    found = [f"{name} {move:+.1f} %" for name, move in line.distance_to_liquidation.items() if move is not None]
+    return "\n".join(found) or "-"
+
+
+def _ttl(line: VenueLine) -> str:
+    return f"> {duration(line.ttl_exceeds_s)}" if line.ttl_exceeds_s is not None else duration(line.ttl_s)
+
+
+def _origin(report: MarginReport) -> str:
+    blocks = ", ".join(f"{chain} block {block.number}" for chain, block in report.as_of.blocks.items())
+    model = report.model
+    return (
+        f"as of {report.as_of.time:%Y-%m-%d %H:%M:%S} UTC, {blocks}, skew {report.as_of.max_skew_s} s; "
+        f"model {model.id} {model.version} ({model.params_hash[:12]}); report {report.id}"
+    )

@@ -1,0 +1,48 @@
+"""Which reader reads which venue. Adding a venue is adding a line here."""
+
+from collections.abc import Callable, Mapping
+
+from chains.caip import ChainId
+from chains.deployments import ChainDeployment
+from chains.errors import ChainError
+from chains.evm.client import EvmClient
+from chains.protocols import ChainClient, VenueReader
+from chains.types import VenueId
+from chains.venues import aave, across, lyra, morpho, perp, synthetix
+from chains.venues.holdings import Haircuts, HoldingsReader
+
+Maker = Callable[[ChainClient, ChainDeployment], VenueReader]
+
+MAKERS: Mapping[VenueId, Maker] = {
+    aave.VENUE: aave.AaveReader,
+    lyra.VENUE: lyra.LyraReader,
+    morpho.VENUE: morpho.MorphoReader,
+    perp.VENUE: perp.PerpReader,
+    synthetix.VENUE: synthetix.SynthetixReader,
+}
+"""Readers that need their own chain only."""
+
+
+def readers_of(
+    chain: ChainId,
+    clients: Mapping[ChainId, EvmClient],
+    deployments: Mapping[ChainId, ChainDeployment],
+    haircuts: Haircuts,
+    lookback_blocks: int | None = None,
+) -> tuple[VenueReader, ...]:
+    """Readers of everything deployed on a chain, idle holdings first.
+
+    ``lookback_blocks``: how far back transfers in flight are looked for; None is the whole chain.
+    Raises ChainError for a venue that has no reader.
+    """
+    client, deployment = clients[chain], deployments[chain]
+    readers: list[VenueReader] = [HoldingsReader(client, deployment, haircuts)]
+    for venue in deployment.venues:
+        if venue == across.VENUE:
+            readers.append(across.AcrossReader(chain, clients, deployments, lookback_blocks=lookback_blocks))
+        elif venue in MAKERS:
+            readers.append(MAKERS[venue](client, deployment))
+        else:
+            known = ", ".join(sorted({*MAKERS, across.VENUE}))
+            raise ChainError(f"deployments: {chain}: venues: no reader for {venue!r}; there are {known}")
+    return tuple(readers)
