@@ -192,6 +192,21 @@ async def test_e_mode_takes_thresholds_and_the_price_of_its_source(
     assert owed[0].value == debt.size <= -46_000
 
 
+async def test_carry_is_what_a_day_takes_from_the_surplus(
+    world: AaveWorld, reader: AaveReader, client: EvmClient
+) -> None:
+    cast = populate(world)
+    for user in (cast[0], cast[2], cast[3]):
+        before = await read_one(reader, client, user)
+        wait(world.ctx, 86_400)
+        after = await read_one(reader, client, user)
+        assert before.surplus_usd is not None
+        assert after.surplus_usd is not None
+        drop = before.surplus_usd - after.surplus_usd
+        assert before.carry_usd_per_day > 0
+        assert abs(drop / before.carry_usd_per_day - 1) < Decimal("0.001")
+
+
 @pytest.mark.parametrize("user_index", [0, 1, 2, 4])
 async def test_withdrawable_is_what_the_pool_lets_out(
     world: AaveWorld, reader: AaveReader, client: EvmClient, user_index: int

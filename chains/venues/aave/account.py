@@ -11,6 +11,7 @@ from chains.venues.aave.market import AccountData, EMode, Market, Reserve, UserS
 
 VENUE = VenueId("aave-v3")
 NO_DEBT_HEALTH = 2**256 - 1
+DAYS = 365
 PRECISION = 60
 """Decimal digits while thresholds and amounts are multiplied: nothing is rounded."""
 
@@ -35,6 +36,8 @@ class Leg:
     """Effective liquidation threshold, bps; 0 where the supply is no collateral."""
     variable_debt: int
     stable_debt: int
+    stable_rate: int
+    """Yearly rate of the stable debt, ray."""
     debt_base: int
 
     @property
@@ -84,6 +87,7 @@ def decode_account(account: AccountId, market: Market, user: UserState) -> Venue
             liquidatable=user.own.health < WAD,
             degraded=tuple(_degraded(legs, market, user)),
             withdrawable_usd=_withdrawable(legs, market, totals),
+            carry_usd_per_day=sum((_carry(leg) for leg in legs), Decimal(0)) / market.base_unit,
         )
 
 
@@ -115,7 +119,8 @@ def _leg(reserve: Reserve, emode: EMode | None, market: Market, user: UserState)
         reserve=reserve, asset=asset, symbol=symbol, price=price, own_price=own_price, priced_by=priced_by,
         supplied=supplied, supplied_base=supplied * (price or 0) // unit,
         collateral=collateral, threshold=threshold if collateral else 0,
-        variable_debt=variable, stable_debt=stable, debt_base=(variable + stable) * (price or 0) // unit,
+        variable_debt=variable, stable_debt=stable, stable_rate=user.stable_rates.get(reserve.id, 0),
+        debt_base=(variable + stable) * (price or 0) // unit,
     )  # fmt: skip
 
 
@@ -166,6 +171,14 @@ def _exposures(legs: Sequence[Leg], market: Market, totals: Totals) -> Iterable[
         else:
             yield Exposure(own, value=supplied - debt)
             yield Exposure(used, equity=equity, requirement=debt)
+
+
+def _carry(leg: Leg) -> Decimal:
+    """Base units by which a day's interest lowers the surplus: what debts cost less what collateral earns."""
+    reserve = leg.reserve
+    cost = leg.variable_debt * reserve.borrow_rate + leg.stable_debt * leg.stable_rate
+    earned = Decimal(leg.supplied * reserve.supply_rate * leg.threshold) / BPS
+    return (cost - earned) * (leg.price or 0) / leg.unit / RAY / DAYS
 
 
 def _spot(asset: AssetId, price: int | None, market: Market) -> Spot:
@@ -237,11 +250,12 @@ def _positions(legs: Sequence[Leg], market: Market, user: UserState) -> Iterable
             )
             details = {**shared, **_supply_details(leg), **({"isolation_mode": "true"} if isolated else {})}
             yield Position(kind, leg.asset, f"{leg.symbol} {word}", leg.supplied, reserve.decimals, price, details)
-        for amount, word in ((leg.variable_debt, "variable"), (leg.stable_debt, "stable")):
+        rates = (reserve.borrow_rate, leg.stable_rate)
+        for amount, word, rate in zip(
+            (leg.variable_debt, leg.stable_debt), ("variable", "stable"), rates, strict=True
+        ):
             if amount:
-                details = {**shared, "rate_mode": word}
-                if word == "variable":
-                    details["rate_per_year"] = _per_year(reserve.borrow_rate)
+                details = {**shared, "rate_mode": word, "rate_per_year": _per_year(rate)}
                 if reserve.siloed:
                     details["siloed_borrowing"] = "true"
                 label = f"{leg.symbol} {word} debt"

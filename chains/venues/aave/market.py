@@ -93,6 +93,8 @@ class UserState:
     """Scaled variable debt."""
     stable_debt: Mapping[int, int]
     """Stable debt as the token accrues it."""
+    stable_rates: Mapping[int, int]
+    """Yearly rate of the stable debt, ray: fixed when it was taken."""
     own: AccountData
 
     def is_collateral(self, reserve_id: int) -> bool:

@@ -34,6 +34,9 @@ BASE_UNIT = Function("BASE_CURRENCY_UNIT()", "(uint256)")
 PRICE = Function("getAssetPrice(address)", "(uint256)")
 SCALED = Function("scaledBalanceOf(address)", "(uint256)")
 BALANCE = Function("balanceOf(address)", "(uint256)")
+STABLE_USER_RATE = Function("getUserStableRate(address)", "(uint256)")
+DEBT_CALLS = 3
+"""Calls for each borrowed reserve."""
 
 
 class _Refused(Exception):
@@ -199,7 +202,8 @@ def _balance_calls(one: _Asked, reserves: Sequence[Reserve]) -> list[Call]:
     user = account_address(one.account)
     calls = [SCALED.call(reserve.a_token, user) for reserve in reserves]
     for reserve in _borrowed(one, reserves):
-        calls += [SCALED.call(reserve.variable_debt_token, user), BALANCE.call(reserve.stable_debt_token, user)]
+        calls.append(SCALED.call(reserve.variable_debt_token, user))
+        calls += [function.call(reserve.stable_debt_token, user) for function in (BALANCE, STABLE_USER_RATE)]
     return calls
 
 
@@ -213,14 +217,18 @@ def _decode_one(one: _Asked, market: Market, balances: Sequence[CallResult]) -> 
         supplied = {r.id: _word(SCALED, result) for r, result in zip(reserves, balances, strict=False)}
         if one.configuration == 0 and not any(supplied.values()):
             return None
-        debts = balances[len(reserves) :]
         borrowed = _borrowed(one, reserves)
+        debts = {
+            reserve.id: balances[at : at + DEBT_CALLS]
+            for reserve, at in zip(borrowed, range(len(reserves), len(balances), DEBT_CALLS), strict=True)
+        }
         user = UserState(
             configuration=one.configuration,
             emode=one.emode,
             supplied=supplied,
-            variable_debt={r.id: _word(SCALED, debts[2 * i]) for i, r in enumerate(borrowed)},
-            stable_debt={r.id: _word(BALANCE, debts[2 * i + 1]) for i, r in enumerate(borrowed)},
+            variable_debt={i: _word(SCALED, variable) for i, (variable, _, _) in debts.items()},
+            stable_debt={i: _word(BALANCE, stable) for i, (_, stable, _) in debts.items()},
+            stable_rates={i: _word(STABLE_USER_RATE, rate) for i, (_, _, rate) in debts.items()},
             own=AccountData(*ACCOUNT_DATA.decode(one.own)),
         )
         return decode_account(one.account, market, user)
