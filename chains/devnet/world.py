@@ -1,7 +1,9 @@
 """The four chains of the devnet: built in one process with a thread each, driven from any process."""
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +20,7 @@ from chains.devnet.worldfile import NodeInfo, Portfolio, WorldFile
 ACCOUNTS = 64
 """Unlocked accounts of anvil's public test mnemonic; the cast takes the later ones."""
 START = "start"
+SWITCH_INTERVAL_S = 0.0005
 T = TypeVar("T")
 Progress = Callable[[str], None]
 
@@ -174,6 +177,21 @@ def _file(
 
 def on_all(numbers: Mapping[int, Any], work: Callable[[int], T]) -> dict[int, T]:
     """Results by chain of work done on all chains at once; the first error is raised when all have ended."""
-    with ThreadPoolExecutor(len(numbers)) as pool:
+    with _quick_turns(), ThreadPoolExecutor(len(numbers)) as pool:
         futures = {number: pool.submit(work, number) for number in numbers}
     return {number: future.result() for number, future in futures.items()}
+
+
+@contextmanager
+def _quick_turns() -> Iterator[None]:
+    """Hand the interpreter from thread to thread sooner.
+
+    A thread that has its answer waits up to one interval for its turn, and the chain with the most transactions
+    decides how long building takes: at the default of 5 ms that cost a third of the time (measured).
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
