@@ -287,7 +287,7 @@ class ReadFailure:
     account: AccountId
     venue: VenueId
     reason: str
-    """Code: unreachable | reverted | undecodable | unknown_mode | no_code | no_block."""
+    """Code: unreachable | reverted | undecodable | unknown_mode | no_code | no_block | unpriced."""
     detail: str
 
 
