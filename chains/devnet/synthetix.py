@@ -7,7 +7,7 @@ debt shares) point at one empty placeholder.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -85,7 +85,7 @@ class SynthetixWorld:
     system: Mapping[str, Contract]
     susd: Contract
     """Token proxy."""
-    markets: Mapping[str, Contract] = field(default_factory=dict)
+    markets: Mapping[str, Contract]
     """Market proxies, with the functions of all their implementations, by market key."""
 
     @property
@@ -120,11 +120,9 @@ class SynthetixWorld:
 
     def submit_delayed(self, user: str, market: str, size: Decimal | int | str) -> None:
         """Leave a delayed order pending: until it is executed or cancelled the account cannot be touched."""
-        raw = _wei(size)
-        limit = _NO_LIMIT if raw > 0 else 0
-        self.ctx.deployer.send(
-            self.markets[market].functions.submitDelayedOrder(raw, 60, limit), sender=user
-        )  # 60 s is the market's minDelayTimeDelta
+        raw, wait_s = _wei(size), 60  # the market's minDelayTimeDelta
+        order = self.markets[market].functions.submitDelayedOrder(raw, wait_s, _NO_LIMIT if raw > 0 else 0)
+        self.ctx.deployer.send(order, sender=user)
 
     def flag(self, user: str, market: str) -> None:
         """Flag a liquidatable position; nothing but liquidation can happen to it afterwards."""
@@ -166,7 +164,7 @@ class _Build:
         return self.new(source, self.d.owner, self.known["AddressResolver"].address, known_as=known_as)
 
 
-def deploy(ctx: ChainContext, markets: Mapping[str, str] | None = None) -> SynthetixWorld:
+def deploy(ctx: ChainContext) -> SynthetixWorld:
     """Deploy the system, sUSD and the markets; register sUSD and the markets' base synths as assets."""
     build = _Build(ctx)
     _system(build)
@@ -174,13 +172,9 @@ def deploy(ctx: ChainContext, markets: Mapping[str, str] | None = None) -> Synth
         _synth(build, ctx, symbol, price_key)
     _resolve(build)
     _configure(build, ctx)
-    world = SynthetixWorld(ctx, build.known, ctx.tokens["sUSD"])
-    proxies = {}
-    for market in markets or MARKETS:
-        proxies[market] = _market(build, market)
-    world.markets = proxies
     ctx.extra[EXCHANGE_RATES] = build.known["ExchangeRates"]
-    return world
+    markets = {market: _market(build, market) for market in MARKETS}
+    return SynthetixWorld(ctx, build.known, ctx.tokens["sUSD"], markets)
 
 
 def _system(build: _Build) -> None:
