@@ -42,6 +42,7 @@ class SourceParams:
     twap_max_age_s: int = 120
     twap_drift_bps_per_sqrt_day: int = 400
     twap_floor_bps: int = 10
+    twap_max_width_bps: int = 150
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,10 +107,15 @@ class TwapSource:
         )  # fmt: skip
 
     def _width_ratio(self, mean: MeanTick, window_s: int) -> Decimal:
-        """How far the mean may be behind the market: what the window shows, at least an ordinary window's move."""
-        usual = self._params.twap_drift_bps_per_sqrt_day / BPS * (window_s / DAY_S).sqrt()
+        """How far the mean may be behind the market: what the window shows, at least an ordinary window's move.
+
+        Bounded: in a crash the mean is behind by more, and then it must stand as a dissenter of the live sources
+        and not drop out, or there would be no quorum when it matters most.
+        """
+        limits = self._params
+        usual = limits.twap_drift_bps_per_sqrt_day / BPS * (window_s / DAY_S).sqrt()
         seen = TICK_BASE ** abs(mean.drift) - 1
-        return max(self._params.twap_floor_bps / BPS, usual, seen)
+        return min(max(limits.twap_floor_bps / BPS, usual, seen), limits.twap_max_width_bps / BPS)
 
 
 def decode_mean_tick(result: CallResult, window_s: int) -> MeanTick:

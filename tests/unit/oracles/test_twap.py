@@ -85,11 +85,13 @@ async def test_the_quote_is_composed_with_its_leg() -> None:
     assert quote.detail["USDC/USD"] == "0.99 by chainlink@eip155:10"
 
 
-async def test_a_window_that_moved_is_as_wide_as_its_move() -> None:
+@pytest.mark.parametrize(("ticks", "width_bps"), [(100, "101.0"), (-100, "101.0"), (3000, "151.0")])
+async def test_a_window_that_moved_is_as_wide_as_its_move_up_to_a_bound(ticks: int, width_bps: str) -> None:
     tick = -196_256
-    moved = observed(0, tick * 30, tick * 60 - 200 * 30)
+    moved = observed(0, tick * 30, tick * 60 + ticks * 30)
     (quote,) = (await ask(moved, Quotes((USDC,)))).found
-    assert quote.half_width / quote.price > Decimal("0.02")
+    # 1.0001^100 - 1 = 100.5 bps, and the leg's 1 bp
+    assert abs(quote.half_width / quote.price * 10_000 - Decimal(width_bps)) < 1
 
 
 async def test_a_pool_without_enough_history_is_a_gap() -> None:
