@@ -26,6 +26,7 @@ CALL_BASE, CALL_QUOTE, PUT = OptionType.SHORT_CALL_BASE, OptionType.SHORT_CALL_Q
 @pytest.fixture(scope="module")
 def chain() -> Iterator[tuple[LyraWorld, anvil.Anvil]]:
     with lone_chain(10, "--timestamp", "1700000000") as (ctx, node):
+        synthetix.deploy(ctx)
         yield lyra.deploy(ctx), node
 
 
@@ -36,14 +37,6 @@ def world(chain: tuple[LyraWorld, anvil.Anvil]) -> Iterator[LyraWorld]:
     yield chain[0]
     ctx.deployer.rpc("evm_revert", mark)
     ctx.prices.update(prices)
-
-
-@pytest.fixture
-def still(world: LyraWorld) -> Iterator[None]:
-    """Blocks without passing time: the requirement's stress vol depends on it."""
-    world.ctx.deployer.rpc("anvil_setBlockTimestampInterval", 0)
-    yield
-    world.ctx.deployer.rpc("anvil_removeBlockTimestampInterval")
 
 
 @pytest.fixture
@@ -115,8 +108,8 @@ async def test_model_follows_prices_time_and_trades(world, client, reader):
         (3150, 60), (2800, 3_600), ("3444.12345678", 7_200), (2400, DAY_S), (4200, 3 * DAY_S), (1500, 5 * DAY_S),
         (3000, 10 * DAY_S), (2990, 10 * DAY_S),
     ):  # fmt: skip
-        world.set_spot(Decimal(price))
         pass_time(world.ctx, wait_s)
+        world.set_spot(Decimal(price))
         world.update_greeks()
         verdicts += [account.liquidatable for account in await read_all(world, client, reader)]
     assert {True, False} == set(verdicts)
@@ -174,10 +167,13 @@ async def test_revaluing_exposures_is_what_the_contract_says_after_the_move(
     worst = {"value": 0.0, "requirement": 0.0}
     for shock in ("-0.4", "-0.15", "-0.03", "0.0001", "0.05", "0.2", "0.6"):
         spot = Decimal(3000) * (1 + Decimal(shock))
+        # The requirement's stress vol depends on time: only the price may move.
+        world.ctx.deployer.rpc("evm_setNextBlockTimestamp", before[0].at.timestamp)
         world.set_spot(spot)
         after = {a.id: a for a in await read_all(world, client, reader)}
         for account in before:
             moved = after[account.id]
+            assert moved.at.timestamp == account.at.timestamp
             value, _, requirement = lyra_reference.revalued(account, float(spot), moved.at.timestamp)
             pairs = {
                 "requirement": (requirement, float(theirs_of(moved, spot))),
@@ -279,22 +275,26 @@ async def test_paused_market_is_a_failure_not_a_figure(world, client, reader):
     assert {f.detail for f in result.failures} == {"ETH market: the market is paused"}
 
 
-async def test_spot_is_the_real_exchange_rates_and_goes_stale_with_it():
+async def test_stale_feed_is_a_failure_until_its_next_round(world, client, reader):
+    cast = populate(world)
+    pass_time(world.ctx, synthetix.RATE_STALE_PERIOD_S + 1)
+    result = await reader.read(everyone(world), await cut_of(client))
+    assert result.accounts == ()
+    assert {(f.account, f.reason, f.detail) for f in result.failures} == {
+        (account, "reverted", "ETH market: the venue's spot rate is stale or invalid")
+        for account in accounts_of(world.ctx, *cast.values())
+    }
+    chainlink.submit(world.ctx, "ETH", Decimal("2873.25"))
+    assert world.spot() == Decimal("2873.25")
+    await read_all(world, client, reader)
+
+
+async def test_market_without_synthetix_has_rates_of_its_own():
     with lone_chain(10, "--timestamp", "1700000000") as (ctx, node):
-        synthetix.deploy(ctx)
         world = lyra.deploy(ctx)
-        user = users(world)[0]
-        world.fund(user, 100_000)
-        world.open_short(user, world.strike(2600), PUT, 10, 12_000)
+        populate(world)
+        world.set_spot(Decimal("2871.5"))
         async with client_of(ctx, node) as client:
             reader = LyraReader(client, deployment_of(ctx, {VENUE: world.addresses}))
-            chainlink.submit(ctx, "ETH", Decimal("2871.5"))
-            assert world.spot() == Decimal("2871.5")
-            await read_all(world, client, reader)
-            pass_time(ctx, synthetix.RATE_STALE_PERIOD_S + 1)
-            result = await reader.read(everyone(world), await cut_of(client))
-            assert [(f.reason, f.detail) for f in result.failures] == [
-                ("reverted", "ETH market: the venue's spot rate is stale or invalid")
-            ]
-            chainlink.submit(ctx, "ETH", Decimal("2873.25"))
-            await read_all(world, client, reader)
+            assert len(await read_all(world, client, reader)) == 9
+        assert world.spot() == Decimal("2871.5")
