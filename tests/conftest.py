@@ -16,6 +16,9 @@ os.environ.setdefault("CROSSMARGIN_CACHE", str(ROOT.parent / ".cache"))
 
 
 
+pytest_plugins = ["tests.kit.devnet", "tests.kit.postgres"]
+
+
 @pytest.fixture(autouse=True)
 def _no_sockets(request: pytest.FixtureRequest) -> None:
     """A unit, property or golden test that opens a socket fails."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from risk.status import Status
-from sqlalchemy import event, func, select, update
+import sqlmodel
+from sqlalchemy import Connection, event, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import col
@@ -17,6 +17,11 @@ from aggregator.errors import StoreError
 from aggregator.report import MarginReport
 from aggregator.store.migrate import upgrade
 from aggregator.store.rows import AlertRow, DeliveryRow, ReportRow
+from risk.status import Status
+
+_WRITING = {"crossmargin_writing": True}
+APPEND_LOCK = 0x63726F73736D
+"""Key of the PostgreSQL advisory lock that appends take."""
 
 AlertRule = Callable[[Status | None, MarginReport], tuple[Alert, ...]]
 
@@ -47,7 +52,8 @@ class Store:
             kind = type(error).__name__
             raise StoreError(f"database: not a usable DSN ({kind}); try sqlite+aiosqlite:///file.db") from None
         if engine.dialect.name == "sqlite":
-            event.listen(engine.sync_engine, "connect", _sqlite_pragmas)
+            event.listen(engine.sync_engine, "connect", _sqlite_connected)
+            event.listen(engine.sync_engine, "begin", _sqlite_begin)
         try:
             async with engine.begin() as connection:
                 await connection.run_sync(upgrade)
@@ -74,6 +80,7 @@ class Store:
         """Store reports with the alerts that they cause and one outbox entry per alert and receiver."""
         alerts: list[Alert] = []
         async with AsyncSession(self._engine) as session, session.begin():
+            await self._only_writer(session)
             latest = await self._statuses(session, {report.portfolio.name for report in reports})
             for report in reports:
                 session.add(_report_row(report))
@@ -90,14 +97,20 @@ class Store:
             )
         return tuple(alerts)
 
+    async def _only_writer(self, session: AsyncSession) -> None:
+        """One append at a time: the rule compares with the latest report, which must not change meanwhile."""
+        connection = await session.connection(execution_options=_WRITING)
+        if connection.dialect.name == "postgresql":
+            await connection.execute(select(func.pg_advisory_xact_lock(APPEND_LOCK)))
+
     async def _statuses(self, session: AsyncSession, portfolios: Collection[str]) -> dict[str, Status]:
         newest = (
             select(func.max(col(ReportRow.seq)))
             .where(col(ReportRow.portfolio).in_(portfolios))
             .group_by(col(ReportRow.portfolio))
         )
-        query = select(col(ReportRow.portfolio), col(ReportRow.status)).where(col(ReportRow.seq).in_(newest))
-        rows = (await session.execute(query)).all()
+        query = sqlmodel.select(ReportRow.portfolio, ReportRow.status).where(col(ReportRow.seq).in_(newest))
+        rows = (await session.exec(query)).all()
         return {name: Status(status) for name, status in rows}
 
     async def latest(self, portfolio: str) -> MarginReport | None:
@@ -172,12 +185,22 @@ class Store:
             return (await connection.execute(query)).scalar()
 
 
-def _sqlite_pragmas(connection: Any, _: Any) -> None:
-    """WAL for readers beside the writer; FULL so that a committed alert survives a power cut."""
+def _sqlite_connected(connection: Any, _: Any) -> None:
+    """WAL for readers beside the writer; FULL so that a committed alert survives a power cut.
+
+    The driver's own BEGIN comes only before the first write, so ours replaces it.
+    """
+    connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    """Take the write lock at once where the transaction will write after having read."""
+    writing = connection.get_execution_options().get("crossmargin_writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
 def _report_row(report: MarginReport) -> ReportRow:

@@ -10,7 +10,9 @@ import typer
 from rich.console import Console
 
 from aggregator.errors import ServiceError, StoreError
-from api.cli import demo, devnet, fit, margin, serve
+from api.cli import devnet, margin, serve
+from api.cli.demo import demo
+from api.cli.fit import app as fit_app
 from chains.devnet.anvil import AnvilError
 from chains.devnet.packages import PackageError
 from chains.devnet.worldfile import NoWorld
@@ -23,13 +25,13 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-app.command("demo")(demo.demo)
+app.command("demo")(demo)
 app.command("margin")(margin.margin)
 app.command("scan")(margin.scan)
 app.command("serve")(serve.serve)
 app.command("check")(serve.check)
 app.add_typer(devnet.app, name="devnet")
-app.add_typer(fit.app, name="fit")
+app.add_typer(fit_app, name="fit")
 
 
 def main() -> None:

@@ -14,9 +14,17 @@ from risk.status import Status
 from tests.kit.reports import WHEN, a_report
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def dsn(request, tmp_path):
+    """A new, empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'store.db'}"
+    return request.getfixturevalue("postgres_server").new_database()
+
+
 @pytest.fixture
-async def store(tmp_path):
-    opened = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'store.db'}")
+async def store(dsn):
+    opened = await Store.open(dsn)
     yield opened
     await opened.close()
 
@@ -78,8 +86,7 @@ async def test_delivery_stays_due_until_it_is_answered(store):
     assert await store.undelivered() == 0
 
 
-async def test_restart_keeps_reports_alerts_and_outbox(tmp_path):
-    dsn = f"sqlite+aiosqlite:///{tmp_path / 'kept.db'}"
+async def test_restart_keeps_reports_alerts_and_outbox(dsn):
     first = await Store.open(dsn)
     await first.append([a_report(status=Status.WATCH)], status_change, ["hook"])
     await first.close()
