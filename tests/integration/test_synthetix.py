@@ -147,7 +147,11 @@ async def test_figures_agree_through_moves_and_time(stage):
 
 async def test_funding_accrues_and_a_trade_of_others_records_it(stage):
     before = (await stage.read(2))[2]
+    ahead = (await stage.read(1))[1]
     stage.wait(40_000)
+    day_share = Decimal(stage.now() - ahead.at.timestamp) / 86_400
+    paid = ahead.equity_usd - (await stage.read(1))[1].equity_usd
+    assert 0 < paid <= ahead.carry_usd_per_day * day_share
     accrued = (await stage.read(2))[2]
     assert accrued.equity_usd > before.equity_usd  # longs outweigh: shorts receive
     stage.world.trade(stage.user(1), ETH, "-3")

@@ -10,7 +10,7 @@ The rule, from contracts/PerpsV2MarketBase.sol of synthetix 2.102:
 Prices are those of ExchangeRates, that is Chainlink's. sUSD counts at par in E; in V it is a token with a price.
 An account that is flagged or below zero has lost its equity for good: E = 0 and no V, and it stays liquidatable.
 The loss of a living account is linear in scenarios although it is isolated: beyond its equity the venue bears it.
-Funding is accrued up to the block; what the current rate costs from there on is ``carry_usd_per_day`` of the leg.
+Funding is accrued up to the block; what it costs from there on is ``carry_usd_per_day``.
 
 ``deployment.venues["synthetix-perps-v2"]`` names: futures_market_manager, settings (PerpsV2MarketSettings),
 system_status, susd (the token's proxy). Markets are found through the manager. The base asset of a market is the

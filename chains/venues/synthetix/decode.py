@@ -117,6 +117,7 @@ def decode_account(read: MarketAccount) -> VenueAccount:
         liquidatable=_verdict(read),
         degraded=tuple(_degraded(read)),
         withdrawable_usd=scaled(_withdrawable(read)),
+        carry_usd_per_day=scaled(_carry(read)),
     )
 
 
@@ -144,6 +145,10 @@ def _withdrawable(read: MarketAccount) -> int:
         return 0
     accessible = rules.accessible(read.held, read.accrual, market.price, read.terms)
     return max(0, min(accessible, read.equity - read.requirement))
+
+
+def _carry(read: MarketAccount) -> int:
+    return 0 if read.lost else rules.daily_cost(read.held, read.accrual, read.market.price)
 
 
 def _exposures(read: MarketAccount) -> Iterator[Exposure]:
@@ -222,7 +227,7 @@ def _positions(read: MarketAccount) -> Iterator[Position]:
         "liquidation_price_usd": rules.liquidation_price(held, accrual, price, read.terms),
         "funding_rate_per_day": accrual.rate,
         "funding_velocity_per_day2": accrual.velocity,
-        "carry_usd_per_day": -rules.times(rules.notional(held, price), accrual.rate),
+        "funding_cost_usd_per_day": rules.daily_cost(held, accrual, price),
     }
     yield Position(
         kind=PositionKind.PERP,

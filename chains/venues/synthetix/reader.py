@@ -7,7 +7,7 @@ from chains.caip import AccountId, Address, AssetId, ChainId, account_address, a
 from chains.deployments import ChainDeployment
 from chains.errors import BadAnswer, Reverted
 from chains.evm.abi import Function
-from chains.evm.batch import Batch
+from chains.evm.batch import Batch, UnknownMode, reason_code
 from chains.protocols import ChainClient
 from chains.types import BlockRef, Cut, ReadFailure, ReadResult, VenueAccount, VenueId, failed
 from chains.venues.synthetix.decode import VENUE, Assets, MarketAccount, Theirs, decode_account
@@ -151,7 +151,7 @@ class SynthetixReader:
         terms = _terms(address, market, shared, third)
         _, index, posted, last_price, size = second.value((address, account))
         if size and market.price == 0:
-            raise _Refused("unpriced", f"{market.key}: the venue has no price for {market.base_asset}")
+            raise _Unpriced(f"{market.key}: the venue has no price for {market.base_asset}")
         held = Holding(posted, last_price, size, index, third.value((address, "entry", index)))
         own = {name: third.value((address, account, name)) for name in _OWN}
         order = third.value((address, account, "order"))
@@ -167,12 +167,8 @@ class SynthetixReader:
         return Assets(susd, AssetId(f"{self.chain}/synthetix:{market.base_asset}"), False)
 
 
-class _Refused(BadAnswer):
-    """A market that this reader cannot value, with the reason code of the failure."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
+class _Unpriced(BadAnswer):
+    """The venue has no price for what the account holds."""
 
 
 def _holders(
@@ -218,10 +214,10 @@ def _terms(address: Address, market: Market, shared: Mapping[str, int], third: B
     try:
         own = {name: third.value((address, name)) for name in _MARKET_TERMS}
     except Reverted as error:
-        raise _Refused("unknown_mode", f"{market.key}: not a market of release 2.102: {error}") from None
+        raise UnknownMode(f"{market.key}: not a market of release 2.102: {error}") from None
     terms = Terms(**own, **shared)
     if terms.skew_scale == 0 or terms.max_leverage <= 10**15:
-        raise _Refused("unknown_mode", f"{market.key}: skewScale or maxLeverage is not set")
+        raise UnknownMode(f"{market.key}: skewScale or maxLeverage is not set")
     return terms
 
 
@@ -230,8 +226,4 @@ def _text(key: bytes) -> str:
 
 
 def _reason(error: BadAnswer) -> str:
-    if isinstance(error, _Refused):
-        return error.reason
-    if isinstance(error, Reverted):
-        return "reverted"
-    return "no_code" if "no such contract" in str(error) else "undecodable"
+    return "unpriced" if isinstance(error, _Unpriced) else reason_code(error)

@@ -123,6 +123,16 @@ def equity(held: Holding, accrual: Funding, price: int) -> int:
     return held.posted + profit_loss(held, price) + accrued_funding(held, accrual)
 
 
+def daily_cost(held: Holding, accrual: Funding, price: int) -> int:
+    """Funding that a day costs; negative where it earns.
+
+    The rate drifts with the skew, so this is the worse of today's rate and the coming day's mean at the present
+    skew: no horizon up to a day costs more per day than that.
+    """
+    value = notional(held, price)
+    return max(times(value, accrual.rate), times(value, accrual.rate + _div(accrual.velocity, 2)))
+
+
 def notional(held: Holding, price: int) -> int:
     """Signed value of the position."""
     return times(held.size, price)

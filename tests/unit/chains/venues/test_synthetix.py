@@ -209,12 +209,27 @@ def test_checks_show_a_contract_that_disagrees():
     assert set(errors.values()) == {0}
 
 
-def test_carry_is_the_funding_of_a_day_at_the_current_rate():
+def test_carry_is_the_worse_of_the_rate_now_and_the_coming_days_mean():
+    # notional 60,000; rate 1 % a day; skew 1000 of 1m x 9 adds 0.9 % a day each day, 0.45 % in the mean
+    for skew, size, cost in (
+        (0, 20, 600),
+        (1000, 20, 870),
+        (1000, -20, -600),
+        (-1000, 20, 600),
+        (-1000, -20, -330),
+    ):
+        market = replace(ETH_MARKET, funded_rate=wei("0.01"), skew=wei(skew))
+        account = decode_account(a_read(wei(size), wei(5000), market=market))
+        assert account.carry_usd_per_day == cost
+        details = account.positions[1].details
+        assert details["funding_rate_per_day"] == "0.010000000000000000"
+        assert Decimal(details["funding_cost_usd_per_day"]) == cost
+
+
+def test_what_is_lost_or_idle_costs_nothing():
     market = replace(ETH_MARKET, funded_rate=wei("0.01"))
-    terms = a_read(wei(20), wei(5000), market=market)
-    details = decode_account(terms).positions[1].details
-    assert details["funding_rate_per_day"] == "0.010000000000000000"
-    assert details["carry_usd_per_day"] == "-600.000000000000000000"
+    assert decode_account(a_read(wei(20), wei(5000), market=market, flagged=True)).carry_usd_per_day == 0
+    assert decode_account(a_read(0, wei(5000), market=market)).carry_usd_per_day == 0
 
 
 def test_amounts_beyond_the_decimal_context_stay_exact():
