@@ -71,5 +71,9 @@ class Batch:
         return self._results[key]
 
     def answered(self, key: Hashable) -> bool:
-        """Whether the call was asked and did not revert."""
-        return key in self._results and self._results[key].success
+        """Whether there is an answer that decodes."""
+        try:
+            self.values(key)
+        except BadAnswer:
+            return False
+        return True

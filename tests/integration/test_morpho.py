@@ -125,6 +125,22 @@ async def test_interest_of_a_year_is_the_contracts(venue: tuple[MorphoWorld, Ben
     assert close(again.accounts[1].equity_usd, fees.equity_usd, rel="1e-6")
 
 
+async def test_carry_is_what_a_day_takes_and_gives(venue: tuple[MorphoWorld, Bench]) -> None:
+    world, reading = venue
+    borrower, lender = users(world, 2)
+    world.supply(lender, "WBTC", 1_000_000)
+    world.supply_collateral(borrower, "WBTC", 500)
+    world.borrow(borrower, "WBTC", 20_000_000)
+    before = (await reading.read(borrower, lender)).accounts
+    pass_time(world.ctx, 86_400)
+    after = (await reading.read(borrower, lender)).accounts
+    for then, now in zip(before, after, strict=True):
+        assert then.surplus_usd is not None
+        assert now.surplus_usd is not None
+        assert close(then.surplus_usd - now.surplus_usd, then.carry_usd_per_day, rel="1e-4")
+    assert before[0].carry_usd_per_day > 0 > before[1].carry_usd_per_day
+
+
 async def test_verdict_flips_where_surplus_changes_sign(venue: tuple[MorphoWorld, Bench]) -> None:
     world, reading = venue
     (trader,) = users(world, 1)

@@ -162,6 +162,24 @@ async def test_verdict_flips_where_surplus_changes_sign(venue: tuple[PerpWorld, 
     assert high - low <= Decimal("1e-6") * low
 
 
+async def test_carry_is_what_an_hour_of_funding_takes(venue: tuple[PerpWorld, Bench]) -> None:
+    world, reading = venue
+    ctx, (long, short) = world.ctx, (user(world.ctx, i) for i in (1, 2))
+    for trader, size in ((long, 100), (short, -50)):
+        world.deposit(trader, 100_000)
+        world.open(trader, "ETH", size)
+    world.align_pool("ETH", Decimal(3060))
+    pass_time(ctx, 2000)  # beyond the TWAPs' reach back: the premium stands still
+    before = (await reading.read(long, short)).accounts
+    pass_time(ctx, 3600)
+    after = (await reading.read(long, short)).accounts
+    for then, now in zip(before, after, strict=True):
+        assert then.surplus_usd is not None
+        assert now.surplus_usd is not None
+        assert close(then.surplus_usd - now.surplus_usd, then.carry_usd_per_day / 24, floor="2e-6", rel="1e-3")
+    assert before[0].carry_usd_per_day > 5000 > 0 > before[1].carry_usd_per_day
+
+
 async def test_exposures_foretell_a_moved_mark(venue: tuple[PerpWorld, Bench]) -> None:
     world, reading = venue
     trader = user(world.ctx, 1)

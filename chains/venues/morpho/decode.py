@@ -12,6 +12,7 @@ from chains.venues.morpho.rule import (
     borrowed,
     cut_by_rounding,
     free_collateral,
+    interest_of_a_day,
     liquidity,
     max_borrow,
     supplied,
@@ -39,6 +40,7 @@ def decode_loan(
         checks=_checks(market),
         liquidatable=liquidatable,
         withdrawable_usd=free * unit,
+        carry_usd_per_day=_loan_units(debt, market) * interest_of_a_day(market)[0],
     )
 
 
@@ -70,6 +72,7 @@ def decode_supply(account: AccountId, holding: Holding, market: Market, at: Bloc
         checks=_checks(market),
         liquidatable=False,
         withdrawable_usd=min(amount, _loan_units(liquidity(market), market)),
+        carry_usd_per_day=-amount * interest_of_a_day(market)[1],
     )
 
 

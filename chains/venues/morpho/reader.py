@@ -192,7 +192,7 @@ class _Desk:
             )
         found = Market(
             market, self._dollar(loan), self._asset(collateral), oracle, lltv,
-            self._prices.value(("price", market)), totals, theirs,
+            self._prices.value(("price", market)), totals, theirs, rate,
         )  # fmt: skip
         return found, fee_shares
 

@@ -1,6 +1,7 @@
 """Morpho Blue's arithmetic, with the contract's own order of roundings. No IO."""
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Final
 
 from chains.caip import Address
@@ -40,6 +41,8 @@ class Market:
     totals: Totals
     theirs: Totals
     """The contract's own totals after its own accrual."""
+    rate: int = 0
+    """Interest of borrowers per second, wad."""
 
     @property
     def short_id(self) -> str:
@@ -123,6 +126,13 @@ def free_collateral(holding: Holding, market: Market) -> int:
         return 0
     worth = -(-borrowed(holding, market) * WAD // market.lltv)
     return max(0, holding.collateral - -(-worth * PRICE_SCALE // market.price))
+
+
+def interest_of_a_day(market: Market) -> tuple[Decimal, Decimal]:
+    """What a day adds to one unit of debt and to one unit lent, at the block's rate and use."""
+    growth = Decimal(_compounded(market.rate, 86_400)).scaleb(-18)
+    used = Decimal(market.totals.borrow_assets) / max(1, market.totals.supply_assets)
+    return growth, growth * used * (1 - Decimal(market.totals.fee).scaleb(-18))
 
 
 def cut_by_rounding(collateral: int, market: Market) -> int:

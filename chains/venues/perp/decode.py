@@ -44,6 +44,7 @@ def decode_account(account: AccountId, state: AccountState, params: Params, at: 
         liquidatable=state.theirs.liquidatable,
         degraded=_degraded(state, params),
         withdrawable_usd=Decimal(withdrawable_units(own, params)).scaleb(-decimals),
+        carry_usd_per_day=sum((_size(leg) * _wad(leg.market.premium) for leg in state.legs), Decimal(0)),
     )
 
 

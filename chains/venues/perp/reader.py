@@ -20,6 +20,7 @@ from chains.venues.perp.rule import (
     Market,
     Params,
     Theirs,
+    funding_premium,
 )
 
 COLLATERAL_TWAP_S: Final = 900
@@ -28,6 +29,8 @@ _SETTINGS: Final = {
     "settlement_token": ("vault", Function("getSettlementToken()", "(address)")),
     "mm_ratio": ("config", Function("getMmRatio()", "(uint24)")),
     "im_ratio": ("config", Function("getImRatio()", "(uint24)")),
+    "twap_s": ("config", Function("getTwapInterval()", "(uint32)")),
+    "max_funding": ("config", Function("getMaxFundingRate()", "(uint24)")),
 }
 _PER_ACCOUNT: Final = {
     "balance": ("vault", Function("getBalance(address)", "(int256)")),
@@ -53,6 +56,8 @@ _PER_COLLATERAL: Final = {
     "token_config": Function("getCollateralConfig(address)", "((address,uint24,uint24,uint256))"),
     "token_decimals": Function("getPriceFeedDecimals(address)", "(uint8)"),
 }
+_INDEX = Function("getIndexPrice(uint256)", "(uint256)")
+_POOL_TWAP = Function("getSqrtMarketTwapX96(address,uint32)", "(uint160)")
 _MARK = Function("getMarkPrice(address)", "(uint256)")
 _VERDICT = Function("getLiquidatablePositionSize(address,address,int256)", "(int256)")
 _ORDER_DEBT = Function("getTotalOrderDebt(address,address,bool)", "(uint256)")
@@ -98,7 +103,7 @@ class PerpReader:
         except BadAnswer as error:
             return failed(mine, VENUE, reason_code(error), str(error))
         held, failures = _holders(mine, first)
-        second = self._second(held, first)
+        second = self._second(held, first, params)
         await second.run(self._client, at)
         third = self._third(held, first, second)
         await third.run(self._client, at)
@@ -120,13 +125,13 @@ class PerpReader:
                 batch.ask((name, account), function, self._to[contract], account_address(account))
         return batch
 
-    def _second(self, accounts: Iterable[AccountId], first: Batch) -> Batch:
+    def _second(self, accounts: Iterable[AccountId], first: Batch, params: Params) -> Batch:
         batch = Batch()
         for account in accounts:
             owner = account_address(account)
             theirs = first.value(("account_value", account))
             for base in first.value(("bases", account)):
-                self._ask_market(batch, base)
+                self._ask_market(batch, base, params.twap_s)
                 for name, (contract, function) in _PER_LEG.items():
                     batch.ask((name, account, base), function, self._to[contract], owner, base)
                 batch.ask(("verdict", account, base), _VERDICT, self._to["account_balance"], owner, base, theirs)
@@ -137,8 +142,10 @@ class PerpReader:
                 batch.ask(("debt_limit", account), _DEBT_LIMIT, self._to["collateral_manager"], owner)
         return batch
 
-    def _ask_market(self, batch: Batch, base: Address) -> None:
+    def _ask_market(self, batch: Batch, base: Address, twap_s: int) -> None:
         batch.ask(("mark", base), _MARK, self._to["account_balance"], base)
+        batch.ask(("index", base), _INDEX, base, twap_s)
+        batch.ask(("pool_twap", base), _POOL_TWAP, self._to["exchange"], base, twap_s)
         for name, function in _PER_MARKET.items():
             batch.ask((name, base), function, base)
 
@@ -164,7 +171,8 @@ class PerpReader:
 
     def _params(self, first: Batch) -> Params:
         token = _registered(self._deployment, first.value("settlement_token"), "settlement token")
-        return Params(token, first.value("mm_ratio"), first.value("im_ratio"))
+        numbers = (first.value(name) for name in ("mm_ratio", "im_ratio", "twap_s", "max_funding"))
+        return Params(token, *numbers)
 
 
 class _Answers:
@@ -221,7 +229,9 @@ class _Answers:
     def _market(self, base: Address) -> Market:
         asset = _registered(self._deployment, base, "market's base token")
         if self._second.value(("open", base)):
-            return Market(asset, "open", self._second.value(("mark", base)))
+            twaps = (self._second.value(("pool_twap", base)), self._second.value(("index", base)))
+            premium = funding_premium(*twaps, self._params.max_funding)
+            return Market(asset, "open", self._second.value(("mark", base)), premium)
         if self._second.value(("closed", base)):
             return Market(asset, "closed", self._second.value(("closed_price", base)))
         return Market(asset, "paused", self._second.value(("paused_price", base)))

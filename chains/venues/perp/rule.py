@@ -22,6 +22,10 @@ class Params:
     """Settlement token, booked at one dollar."""
     mm_ratio: int
     im_ratio: int
+    twap_s: int
+    """Span of the averages behind funding."""
+    max_funding: int
+    """Bound of funding a day, as a share of the index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class Market:
     status: str
     """open | paused | closed"""
     price: int
+    premium: int = 0
+    """What one unit of base pays a day as funding at the block: pool above index, bounded; wad, signed."""
 
     @property
     def price_usd(self) -> Decimal:
@@ -176,6 +182,13 @@ def figures(state: AccountState, params: Params) -> Figures:
         requirement=exposure * params.mm_ratio // RATIO,
         free_units=max(0, within - debts * params.im_ratio // RATIO) // unit,
     )
+
+
+def funding_premium(sqrt_market_x96: int, index: int, max_rate: int) -> int:
+    """Pool TWAP less index TWAP (wad), up to ``max_rate`` millionths of the index (Exchange._getDeltaTwapX96)."""
+    market = sqrt_market_x96**2 * WAD // 2**192
+    bound = index * max_rate // RATIO
+    return max(-bound, min(bound, market - index))
 
 
 def bound_requirement(state: AccountState, own: Figures, params: Params) -> tuple[int, int]:
