@@ -6,6 +6,7 @@ the median sets the mobility of fast bridges. RISK section 4, reference figures 
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -19,7 +20,7 @@ BODY_KNOTS = 32
 TAIL_FROM = 0.98
 TAIL_RATIO = 1e-3
 """Probability of the last knot's bin over that of the whole tail."""
-BISECTIONS = 90
+BISECTIONS = 55
 LONGEST_S = 1e12
 
 
@@ -189,23 +190,7 @@ class LatencyLaw:
 
     def knots(self, stress: StressState | None = None) -> Knots:
         """Reduce the law to 64 knots, with ``stress`` in that state; a pause has its own knot of exact weight."""
-        latency, badness = (stress.latency_factor, stress.bad_weight_factor) if stress else (1.0, 1.0)
-        slow, outage, pause = (badness * weight for weight in self.bad_weights())
-        shrink = 1.0 / max(1.0, slow + outage + pause)
-        parts = (
-            (max(0.0, 1.0 - slow - outage - pause), _scaled(self.body, latency), 0.0),
-            (slow * shrink, _scaled(self.slow, latency), 0.0),
-            (outage * shrink, OUTAGE, self.body.median_s * latency),
-        )
-        finite = sum(weight for weight, _, _ in parts)
-        never = max(0.0, 1.0 - finite)
-        if finite < 1e-12:
-            return NEVER
-        middle, weight = _levels(KNOTS - 1 if never > 0 else KNOTS)
-        tau = self.challenge_s + _invert(parts, middle * finite)
-        if never == 0:
-            return Knots(tau, weight)
-        return Knots(np.append(tau, np.inf), np.append(weight * finite, never))
+        return _reduced(self, stress)
 
     def quantile(self, p: float) -> float:
         """Seconds within which a transfer arrives with probability p on a calm day; inf where a pause decides."""
@@ -218,6 +203,27 @@ class LatencyLaw:
     def paused(self) -> "LatencyLaw":
         """Return the law with a challenge period that never ends within any horizon."""
         return replace(self, challenge_s=LONGEST_S)
+
+
+@lru_cache(maxsize=1024)
+def _reduced(law: LatencyLaw, stress: StressState | None) -> Knots:
+    latency, badness = (stress.latency_factor, stress.bad_weight_factor) if stress else (1.0, 1.0)
+    slow, outage, pause = (badness * weight for weight in law.bad_weights())
+    shrink = 1.0 / max(1.0, slow + outage + pause)
+    parts = (
+        (max(0.0, 1.0 - slow - outage - pause), _scaled(law.body, latency), 0.0),
+        (slow * shrink, _scaled(law.slow, latency), 0.0),
+        (outage * shrink, OUTAGE, law.body.median_s * latency),
+    )
+    finite = sum(weight for weight, _, _ in parts)
+    never = max(0.0, 1.0 - finite)
+    if finite < 1e-12:
+        return NEVER
+    middle, weight = _levels(KNOTS - 1 if never > 0 else KNOTS)
+    tau = law.challenge_s + _invert(parts, middle * finite)
+    if never == 0:
+        return Knots(tau, weight)
+    return Knots(np.append(tau, np.inf), np.append(weight * finite, never))
 
 
 def _scaled(part: Lognormal, factor: float) -> Lognormal:

@@ -20,7 +20,7 @@ KAPPA = 1.10
 """Dead band of the keeper: with more than two venues the plain ratio is exceeded too often."""
 CONFIDENCE = 0.99
 BRACKETS = 60
-BISECTIONS = 60
+BISECTIONS = 50
 
 
 def G(  # noqa: N802 - the letter of the formula
@@ -102,6 +102,7 @@ class Mobility:
     lags: Mapping[tuple[str, str], tuple[Lag, ...]]
     """Open routes by (source, destination), smallest g first."""
     stress: StressState
+    reaction: Reaction
     kappa: float
     confidence: float
     horizon_s: float
@@ -139,14 +140,15 @@ def mobility(
         raise RiskInputError(f"chains: each once, were {list(chains)}")
     state = default_stress(law) if stress is None else stress
     usable = [r for r in routes if {r.source, r.destination} <= set(chains) and is_open(r, paused)]
-    states = [_both_states(route, reaction or Reaction(), state) for route in usable]
+    around = reaction or Reaction()
+    states = [_both_states(route, around, state) for route in usable]
     shares = _shares(law, states, state, horizon_s, q)
     lags: dict[tuple[str, str], list[Lag]] = {}
     for route, (calm, bad), share in zip(usable, states, shares, strict=True):
         found = Lag(route, calm, bad, float(min(1.0, kappa * share)))
         lags.setdefault((route.source, route.destination), []).append(found)
     ordered = {pair: tuple(sorted(options, key=lambda lag: lag.g)) for pair, options in lags.items()}
-    return Mobility(tuple(chains), _matrix(chains, ordered), ordered, state, kappa, q, horizon_s)
+    return Mobility(tuple(chains), _matrix(chains, ordered), ordered, state, around, kappa, q, horizon_s)
 
 
 def g_matrix(

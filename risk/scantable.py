@@ -79,7 +79,7 @@ class ScanTable:
         Parameters
         ----------
         tau_s
-            (...) lags in seconds, at most the horizon; lag 0 gives the row of a millisecond (callers treat it apart).
+            (...) lags in seconds, at most the horizon; lag 0 gives the row of a millisecond.
 
         Returns
         -------
