@@ -123,7 +123,7 @@ class SynthetixReader:
         third = Batch()
         for market, account in holders:
             try:
-                key, last = second.value((market, "key")), second.value((market, "entries")) - 1
+                key, last = second.value((market, "key")), max(1, second.value((market, "entries"))) - 1
             except BadAnswer:
                 continue  # decoding the market says so
             third.ask((market, "active"), _ACTIVE, self._addresses["system_status"], key)
