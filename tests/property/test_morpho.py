@@ -83,9 +83,12 @@ def test_surplus_is_negative_exactly_where_the_loan_is_unhealthy(holding: Holdin
 @st.composite
 def loans(draw: st.DrawFn) -> tuple[Holding, Market]:
     """Loans from nothing to a fifth above what is healthy."""
-    market, collateral = draw(markets()), draw(st.integers(10**12, 10**24))
+    market, collateral = draw(markets()), draw(st.integers(10**16, 10**24))
+    borrow = draw(st.integers(10**9, 10**17))
+    sums = replace(market.totals, borrow_assets=borrow, borrow_shares=borrow * draw(st.integers(8 * 10**5, 10**6)))
+    price, lltv = draw(st.integers(10**23, 10**29)), draw(st.integers(WAD // 2, WAD - 1))
+    market = replace(market, totals=sums, price=price, lltv=lltv)
     debt = max_borrow(collateral, market) * draw(st.integers(0, 120)) // 100
-    sums = market.totals
     return Holding(0, shares_down(debt, sums.borrow_assets, sums.borrow_shares), collateral), market
 
 
