@@ -1,6 +1,7 @@
 """A PostgreSQL server of the tests' own, started once and only when a test asks for it."""
 
 import os
+import signal
 import tempfile
 from dataclasses import dataclass
 from itertools import count
@@ -32,4 +33,7 @@ def postgres_server():
         try:
             yield PostgresServer(server, count())
         finally:
+            # Immediate shutdown of the server that was started here: a fast one waits for its checkpoints.
+            postmaster = int((Path(folder) / "data" / "postmaster.pid").read_text().splitlines()[0])
+            os.kill(postmaster, signal.SIGQUIT)
             server.cleanup()
