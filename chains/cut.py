@@ -113,8 +113,7 @@ def tightest(candidates: Sequence[Sequence[BlockRef]]) -> tuple[BlockRef, ...]:
         later = [[block for block in blocks if block.timestamp >= start] for blocks in candidates]
         if not all(later):
             continue
-        # Of equal timestamps the highest block: it is the chain's state at the end of that second.
-        chosen = tuple(min(blocks, key=lambda block: (block.timestamp, -block.number)) for blocks in later)
+        chosen = tuple(min(blocks, key=lambda block: block.timestamp) for blocks in later)
         span = max(block.timestamp for block in chosen) - start
         if best is None or (span, -start) < best[0]:
             best = ((span, -start), chosen)

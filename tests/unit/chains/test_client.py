@@ -47,7 +47,7 @@ def test_answers_equal_the_general_codec() -> None:
     assert decode_aggregate3(data, 3) == tuple(CallResult(*result) for result in results)
 
 
-@pytest.mark.parametrize("size", [0, 31, 64, 100, 200, 300])
+@pytest.mark.parametrize("size", [0, 31, 64, 100, 200, 300, 383])
 def test_a_cut_answer_is_refused_with_its_size(size: int) -> None:
     data = encode(["(bool,bytes)[]"], [[(True, bytes(32)), (True, bytes(32))]])
     with pytest.raises(BadAnswer, match=f"{size} bytes"):

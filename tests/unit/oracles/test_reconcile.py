@@ -155,6 +155,12 @@ def test_the_interval_is_never_tighter_than_the_floor() -> None:
     assert (got.low, got.high) == (D("2998.5"), D("3001.5"))
 
 
+def test_a_vague_source_agrees_one_band_further_and_not_as_far_as_it_is_vague() -> None:
+    others = (a_quote("3000", "chainlink"), a_quote("3000", "uniswap"))
+    for off, status in (("3059", PriceStatus.OK), ("3061", PriceStatus.DEGRADED)):
+        assert price(a_quote(off, "pyth", half_width=D(140)), *others).status is status
+
+
 def test_a_missing_group_beyond_the_quorum_is_degraded() -> None:
     got = price(*three("3000", "3000", "3000").found, a_gap("unreachable", "hermes"))
     assert got.status is PriceStatus.DEGRADED
