@@ -178,11 +178,15 @@ def test_a_supply_that_is_no_collateral_has_value_but_no_equity() -> None:
     assert account.withdrawable_usd == 6000
 
 
-def test_a_threshold_of_zero_is_never_collateral() -> None:
-    market = a_market(a_reserve(0, WETH, threshold=0), WETH=3000 * 10**8)
-    account = decode_account(USER, market, UserState(0b10, 0, {0: WAD}, {}, {}, {}, NO_DATA))
+def test_a_threshold_of_zero_is_never_collateral_even_in_an_e_mode() -> None:
+    market = a_market(
+        a_reserve(0, WETH, threshold=0, emode=1), emodes=(EMode(1, 9300, 9500, None),), WETH=3000 * 10**8
+    )
+    account = decode_account(USER, market, UserState(0b10, 1, {0: WAD}, {}, {}, {}, NO_DATA))
     assert account is not None
     assert account.equity_usd == 0
+    assert [check.rel_error for check in account.checks] == [0, 0, 0]
+    assert account.positions[0].kind is PositionKind.HOLDING
 
 
 def test_both_kinds_of_debt_count() -> None:
