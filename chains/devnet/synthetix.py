@@ -7,11 +7,13 @@ debt shares) point at one empty placeholder.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from eth_abi.abi import encode
+from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from web3.contract import Contract
 
@@ -20,6 +22,8 @@ from chains.deployments import AssetInfo
 from chains.devnet.artifacts import Abi, Artifact
 from chains.devnet.context import ChainContext
 from chains.devnet.packages import package_dir
+from chains.evm.abi import Function
+from chains.types import CallResult
 
 EXCHANGE_RATES = "synthetix.exchange_rates"
 """Key of the real ExchangeRates contract in ``ChainContext.extra``; Lyra takes its spot price from it."""
@@ -36,7 +40,16 @@ GLOBALS = {
 }
 """mainnet-ovm/params.json, and index.js defaults where that file is silent (first and last line)."""
 
-_IMPLEMENTATIONS = ("Market", "MarketLiquidate", "MarketDelayedIntent", "MarketDelayedExecution")
+_MUTABLE = (
+    "PerpsV2Market", "PerpsV2MarketLiquidate", "PerpsV2MarketDelayedIntent", "PerpsV2MarketDelayedExecution",
+)  # fmt: skip
+_VIEWS = "PerpsV2MarketViews"
+_DRIVEN = (
+    "AddressResolver", "SystemSettings", "SystemStatus", "ExchangeRates", "FuturesMarketManager",
+    "PerpsV2MarketSettings", "SynthsUSD",
+)  # fmt: skip
+"""What the world keeps a handle of."""
+_REQUIRED = Function("resolverAddressesRequired()", "(bytes32[])")
 _COLLATERAL_LIMITS = (75 * 10**24, 2 * 10**17, 950_662_938, 158_443_823)
 """Debt ceiling, skew rate, borrow and short rate of mainnet-ovm/params.json; no loan is ever taken here."""
 _PLACEHOLDER = "EmptyEtherWrapper"
@@ -136,32 +149,46 @@ class SynthetixWorld:
 
 
 class _Build:
-    """Deploys by name and remembers what the resolver has to know."""
+    """Deploys by name and remembers what the resolver has to know.
+
+    Two hundred transactions: contract objects of web3.py would cost more than the chain does, so calls are encoded
+    by signature.
+    """
 
     def __init__(self, ctx: ChainContext) -> None:
         self.d = ctx.deployer
-        self.known: dict[str, Contract] = {}
-        self.libraries: dict[str, str] = {}
+        self.known: dict[str, Address] = {}
+        self.sources: dict[str, str] = {}
+        """Source of each known name."""
+        self.libraries: dict[str, Address] = {}
 
-    def library(self, name: str) -> None:
-        self.libraries[name] = self.new(name, known_as="").address
-
-    def new(self, source: str, *arguments: Any, known_as: str | None = None) -> Contract:
-        """Deploy a source, linked; ``known_as`` is its name in the resolver ('' for none)."""
+    def place(self, source: str, *arguments: Any) -> Address:
+        """Deploy a source, linked."""
         code = _sources()[source]
         bytecode = code.bytecode.removeprefix("0x")
         for library, address in self.libraries.items():
             # Synthetix' own build links by the hash of "<contract>.sol:<library>".
             mark = f"__${keccak(text=f'{source}.sol:{library}').hex()[:34]}$__"
             bytecode = bytecode.replace(mark, address[2:].lower())
-        contract = self.d.deploy(Artifact(source, code.abi, bytecode), *arguments)
-        if known_as != "":
-            self.known[known_as or source] = contract
-        return contract
+        constructors = (item for item in code.abi if item["type"] == "constructor")
+        types = [item["type"] for item in next(constructors, {"inputs": []})["inputs"]]
+        receipt = self.d.transact(None, f"0x{bytecode}{encode(types, arguments).hex()}", what=f"deploy {source}")
+        return Address(to_checksum_address(receipt["contractAddress"]))
 
-    def named(self, source: str, *, known_as: str | None = None) -> Contract:
-        """Deploy one of the many with the constructor (owner, resolver)."""
-        return self.new(source, self.d.owner, self.known["AddressResolver"].address, known_as=known_as)
+    def name(self, source: str, *arguments: Any, known_as: str | None = None) -> Address:
+        """Deploy a source that the resolver knows, by its own name or another."""
+        name = known_as or source
+        self.sources[name], self.known[name] = source, self.place(source, *arguments)
+        return self.known[name]
+
+    def send(self, to: Address, signature: str, *arguments: Any) -> None:
+        """Call as the owner of everything."""
+        call = Function(signature).call(to, *arguments)
+        self.d.transact(to, f"0x{call.data.hex()}", what=signature)
+
+    def contract(self, name: str) -> Contract:
+        """Contract object of a known name."""
+        return self.d.at(self.known[name], _sources()[self.sources[name]].abi)
 
 
 def deploy(ctx: ChainContext) -> SynthetixWorld:
@@ -172,106 +199,106 @@ def deploy(ctx: ChainContext) -> SynthetixWorld:
         _synth(build, ctx, symbol, price_key)
     _resolve(build)
     _configure(build, ctx)
-    ctx.extra[EXCHANGE_RATES] = build.known["ExchangeRates"]
+    system = {name: build.contract(name) for name in _DRIVEN}
+    ctx.extra[EXCHANGE_RATES] = system["ExchangeRates"]
     markets = {market: _market(build, market) for market in MARKETS}
-    return SynthetixWorld(ctx, build.known, ctx.tokens["sUSD"], markets)
+    return SynthetixWorld(ctx, system, ctx.tokens["sUSD"], markets)
 
 
 def _system(build: _Build) -> None:
     """Contracts that exist once, in the order of their dependencies."""
-    owner, libraries = build.d.owner, ("SafeDecimalMath", "SystemSettingsLib", "ExchangeSettlementLib")
-    for library in libraries:
-        build.library(library)
-    resolver = build.new("AddressResolver", owner).address
-    build.new("FlexibleStorage", resolver)
-    build.new("SystemStatus", owner)
+    owner = build.d.owner
+    for library in ("SafeDecimalMath", "SystemSettingsLib", "ExchangeSettlementLib"):
+        build.libraries[library] = build.place(library)
+    resolver = build.name("AddressResolver", owner)
+    build.name("FlexibleStorage", resolver)
+    build.name("SystemStatus", owner)
     for name in (
         "SystemSettings", "ExchangeRates", "CircuitBreaker", "Exchanger", "DirectIntegrationManager", "DebtCache",
         "Issuer", "FuturesMarketManager", "PerpsV2MarketSettings", "PerpsV2ExchangeRate",
     ):  # fmt: skip
-        build.named(name)
-    build.new("ExchangeState", owner, build.known["Exchanger"].address)
-    approvals = build.new("EternalStorage", owner, _ZERO, known_as="DelegateApprovalsEternalStorage")
-    build.new("DelegateApprovals", owner, approvals.address)
-    state = build.new("CollateralManagerState", owner, _ZERO, known_as="")
-    build.new("CollateralManager", state.address, owner, resolver, *_COLLATERAL_LIMITS)
-    fee_proxy = build.new("Proxy", owner, known_as="ProxyFeePool")
-    fee_pool = build.new("FeePool", fee_proxy.address, owner, resolver)
-    build.d.send(fee_proxy.functions.setTarget(fee_pool.address))
-    build.new("FeePoolEternalStorage", owner, fee_pool.address)
+        build.name(name, owner, resolver)
+    build.name("ExchangeState", owner, build.known["Exchanger"])
+    build.name("DelegateApprovals", owner, build.place("EternalStorage", owner, _ZERO))
+    loans = build.place("CollateralManagerState", owner, _ZERO)
+    build.name("CollateralManager", loans, owner, resolver, *_COLLATERAL_LIMITS)
+    fee_proxy = build.place("Proxy", owner)
+    build.send(fee_proxy, "setTarget(address)", build.name("FeePool", fee_proxy, owner, resolver))
+    build.name("FeePoolEternalStorage", owner, build.known["FeePool"])
 
 
 def _synth(build: _Build, ctx: ChainContext, symbol: str, price_key: str) -> None:
     """A synth: balances in a token state, the token behind a proxy whose address is the asset."""
-    d = build.d
-    proxy = build.new("ProxyERC20", d.owner, known_as=f"Proxy{symbol}")
-    state = build.new("TokenState", d.owner, _ZERO, known_as="")
-    resolver = build.known["AddressResolver"].address
-    terms = (f"Synth {symbol}", symbol, d.owner, key32(symbol), 0, resolver)
-    synth = build.new("MultiCollateralSynth", proxy.address, state.address, *terms, known_as=f"Synth{symbol}")
-    d.send(state.functions.setAssociatedContract(synth.address))
-    d.send(proxy.functions.setTarget(synth.address))
-    ctx.tokens[symbol] = d.at(proxy.address, _sources()["MultiCollateralSynth"].abi)
-    asset = erc20(ctx.chain, Address(proxy.address))
-    ctx.assets.append(AssetInfo(asset, symbol, 18, price_key, price_key, peg="USD" if symbol == "sUSD" else ""))
+    owner, resolver = build.d.owner, build.known["AddressResolver"]
+    proxy, state = build.place("ProxyERC20", owner), build.place("TokenState", owner, _ZERO)
+    terms = (f"Synth {symbol}", symbol, owner, key32(symbol), 0, resolver)
+    synth = build.name("MultiCollateralSynth", proxy, state, *terms, known_as=f"Synth{symbol}")
+    build.send(state, "setAssociatedContract(address)", synth)
+    build.send(proxy, "setTarget(address)", synth)
+    ctx.tokens[symbol] = build.d.at(proxy, _sources()["MultiCollateralSynth"].abi)
+    info = AssetInfo(erc20(ctx.chain, proxy), symbol, 18, price_key, price_key)
+    ctx.assets.append(replace(info, peg="USD") if symbol == "sUSD" else info)
 
 
 def _resolve(build: _Build) -> None:
     """Name every contract in the resolver, placeholders included, and let all of them look the names up."""
-    mixins = [c for c in build.known.values() if _has(c, "resolverAddressesRequired")]
-    required = {name for c in mixins for name in c.functions.resolverAddressesRequired().call()}
-    names = {key32(name): contract.address for name, contract in build.known.items()}
-    placeholder = build.new(_PLACEHOLDER, known_as="").address
-    names |= dict.fromkeys(required - names.keys(), placeholder)
-    build.d.send(build.known["AddressResolver"].functions.importAddresses(list(names), list(names.values())))
-    for contract in mixins:
-        build.d.send(contract.functions.rebuildCache())
+    mixins = [build.known[name] for name, source in build.sources.items() if _has(source, _REQUIRED.name)]
+    required: set[bytes] = set()
+    for mixin in mixins:
+        answer = build.d.rpc("eth_call", {"to": mixin, "data": f"0x{_REQUIRED.selector.hex()}"}, "latest")
+        required |= set(_REQUIRED.decode(CallResult(True, bytes.fromhex(answer[2:])))[0])
+    names = {key32(name): address for name, address in build.known.items()}
+    names |= dict.fromkeys(required - names.keys(), build.place(_PLACEHOLDER))
+    imports = (list(names), list(names.values()))
+    build.send(build.known["AddressResolver"], "importAddresses(bytes32[],address[])", *imports)
+    for mixin in mixins:
+        build.send(mixin, "rebuildCache()")
 
 
-def _has(contract: Contract, function: str) -> bool:
-    return any(item.get("name") == function for item in contract.abi)
+def _has(source: str, function: str) -> bool:
+    return any(item.get("name") == function for item in _sources()[source].abi)
 
 
 def _configure(build: _Build, ctx: ChainContext) -> None:
     """Stale period, feeds and the settings that all markets share."""
-    d, known = build.d, build.known
-    d.send(known["SystemSettings"].functions.setRateStalePeriod(RATE_STALE_PERIOD_S))
-    d.send(known["SystemSettings"].functions.setPriceDeviationThresholdFactor(3 * 10**18))  # index.js
+    known = build.known
+    build.send(known["SystemSettings"], "setRateStalePeriod(uint256)", RATE_STALE_PERIOD_S)
+    build.send(known["SystemSettings"], "setPriceDeviationThresholdFactor(uint256)", 3 * 10**18)  # index.js
     for price_key in MARKETS.values():
         feed = ctx.feeds[price_key].address
-        d.send(known["ExchangeRates"].functions.addAggregator(key32(f"s{price_key}"), feed))
-    d.send(known["Issuer"].functions.addSynth(known["SynthsUSD"].address))
+        build.send(known["ExchangeRates"], "addAggregator(bytes32,address)", key32(f"s{price_key}"), feed)
+    build.send(known["Issuer"], "addSynth(address)", known["SynthsUSD"])
     for setter, value in GLOBALS.items():
-        d.send(known["PerpsV2MarketSettings"].functions[setter](value))
+        build.send(known["PerpsV2MarketSettings"], f"{setter}(uint256)", value)
 
 
 def _market(build: _Build, market: str) -> Contract:
     """One market: state, five implementations, and a proxy that routes every function to one of them."""
-    d, known = build.d, build.known
-    resolver, base_asset = known["AddressResolver"].address, _market_parameters()[market]["asset"]
-    proxy = build.new("ProxyPerpsV2", d.owner, known_as="")
-    state = build.new("PerpsV2MarketState", d.owner, [], key32(base_asset), key32(market), _ZERO, known_as="")
-    parts = {
-        f"PerpsV2{part}": build.new(f"PerpsV2{part}", proxy.address, state.address, d.owner, resolver, known_as="")
-        for part in _IMPLEMENTATIONS
-    }
-    mutable = [part.address for part in parts.values()]
-    parts["PerpsV2MarketViews"] = build.new("PerpsV2MarketViews", state.address, d.owner, resolver, known_as="")
-    abi: Abi = []
+    owner, known, base_asset = build.d.owner, build.known, _market_parameters()[market]["asset"]
+    proxy = build.place("ProxyPerpsV2", owner)
+    state = build.place("PerpsV2MarketState", owner, [], key32(base_asset), key32(market), _ZERO)
+    governed = (state, owner, known["AddressResolver"])
+    parts = {name: build.place(name, proxy, *governed) for name in _MUTABLE}
+    build.send(state, "addAssociatedContracts(address[])", list(parts.values()))
+    build.send(state, "linkOrInitializeState()")
+    execution = parts["PerpsV2MarketDelayedExecution"]
+    build.send(known["PerpsV2ExchangeRate"], "addAssociatedContracts(address[])", [execution])
+    parts[_VIEWS] = build.place(_VIEWS, *governed)
     for name, part in parts.items():
-        d.send(part.functions.rebuildCache())
+        build.send(part, "rebuildCache()")
         for function in _functions(name):
-            selector = keccak(text=_signature(function))[:4]
-            d.send(proxy.functions.addRoute(selector, part.address, function["stateMutability"] == "view"))
-            abi.append(function)
-    d.send(state.functions.addAssociatedContracts(mutable))
-    d.send(state.functions.linkOrInitializeState())
-    execution = parts["PerpsV2MarketDelayedExecution"].address
-    d.send(known["PerpsV2ExchangeRate"].functions.addAssociatedContracts([execution]))
-    d.send(known["FuturesMarketManager"].functions.addProxiedMarkets([proxy.address]))
-    terms = _parameters(market)
-    d.send(known["PerpsV2MarketSettings"].functions.setParameters(key32(market), terms))
-    return d.at(proxy.address, abi)
+            selector, is_view = keccak(text=_signature(function))[:4], function["stateMutability"] == "view"
+            build.send(proxy, "addRoute(bytes4,address,bool)", selector, part, is_view)
+    build.send(known["FuturesMarketManager"], "addProxiedMarkets(address[])", [proxy])
+    settings = build.contract("PerpsV2MarketSettings")
+    build.d.send(settings.functions.setParameters(key32(market), _parameters(market)))
+    return build.d.at(proxy, _market_abi())
+
+
+@cache
+def _market_abi() -> Abi:
+    """Functions of all implementations, as the proxy has them."""
+    return [function for name in (*_MUTABLE, _VIEWS) for function in _functions(name)]
 
 
 def _signature(function: Mapping[str, Any]) -> str:
