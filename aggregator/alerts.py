@@ -4,9 +4,8 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 
-from risk.status import Status
-
 from aggregator.report import Degraded, Frozen, MarginReport
+from risk.status import Status
 
 
 class AlertKind(StrEnum):

@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from risk.status import Status
-
 from aggregator import metrics
 from aggregator.alerts import Alert, status_change
 from aggregator.clock import unix, utc_now
@@ -17,6 +15,7 @@ from aggregator.notify import Notifier
 from aggregator.report import MarginReport
 from aggregator.store.repository import Store
 from chains.errors import ChainError
+from risk.status import Status
 
 log = logging.getLogger(__name__)
 

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from aggregator.history import read_history_csv
+from risk.scanfit import fit_scan_law
+
 app = typer.Typer(name="fit", help="Parameter tables from price history.", no_args_is_help=True)
 
 
@@ -17,7 +20,15 @@ def fit() -> None:
 def scan_law(
     history: Annotated[Path, typer.Argument(help="CSV (or .csv.gz) with time_utc and X_close, X_high, X_low.")],
     out: Annotated[Path, typer.Option("--out", help="File to write the table to.")],
-    source: Annotated[str, typer.Option("--source", help="Where the prices are from; goes into the table.")],
+    source: Annotated[str, typer.Option("--source", help="Where the prices come from; stands in the table.")],
+    without: Annotated[
+        list[str] | None, typer.Option("--without", help="Asset to leave out (stablecoins).")
+    ] = None,
 ) -> None:
     """Fit the law of the worst move (RISK section 5) and write its table."""
-    raise SystemExit(f"{history} {out} {source}")
+    bars = read_history_csv(history).without(without or ())
+    table = fit_scan_law(
+        bars.close, bars.high, bars.low, bars.step_s, assets=bars.assets, source=source, dates=bars.dates
+    )
+    out.write_text(table.to_json())
+    typer.echo(f"{out}: {len(bars.assets)} assets, {bars.dates}, lags {[int(t) for t in table.tau_s]} s")

@@ -6,10 +6,10 @@ from decimal import Decimal
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
-from risk.status import Status
 
 from aggregator.report import MarginReport, VenueLine
 from api.cli.words import duration, percent, ratio, usd
+from risk.status import Status
 
 STYLES = {
     Status.SAFE: "green",
