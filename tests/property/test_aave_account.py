@@ -59,6 +59,23 @@ def cases(draw: st.DrawFn) -> tuple[Market, UserState]:
     return market, replace(user, own=own)
 
 
+@st.composite
+def tight_cases(draw: st.DrawFn) -> tuple[Market, UserState]:
+    """Healthy by a margin that binds: a debt of 70 to 100 % of the equity, mostly enough in the pool."""
+    market, user = draw(cases())
+    user = replace(user, configuration=user.configuration & 0b10101000, variable_debt={})
+    equity = sum_up(decode_legs(market, user)).equity
+    owed = market.reserves[0]
+    raw = equity * draw(st.integers(70, 100)) // 100 * 10**owed.decimals // market.prices[owed.token]
+    scaled = raw * RAY // owed.borrow_index
+    user = replace(user, configuration=user.configuration | 1, variable_debt={0: scaled})
+    if draw(st.integers(0, 3)):
+        market = replace(market, liquidity=dict.fromkeys(TOKENS, 10**40))
+    totals = sum_up(decode_legs(market, user))
+    own = AccountData(totals.collateral, totals.debt, 0, totals.threshold, 0, totals.health)
+    return market, replace(user, own=own)
+
+
 @given(cases())
 @settings(max_examples=150, deadline=None)
 def test_surplus_exposures_and_the_verdict_are_one(case: tuple[Market, UserState]) -> None:
