@@ -66,6 +66,8 @@ class PerpWorld:
     markets: dict[str, PerpMarket] = field(default_factory=dict)
     maker: str = ""
     arbitrageur: str = ""
+    collateral_feeds: list[tuple[str, Contract]] = field(default_factory=list)
+    """Price key and ChainlinkPriceFeedV3 of collateral besides USDC."""
 
     @property
     def addresses(self) -> dict[str, Address]:
@@ -92,6 +94,7 @@ class PerpWorld:
             find(ORACLE, "ChainlinkPriceFeedV3"), self.ctx.feeds[price_key].address, FEED_TIMEOUT_S, INDEX_TWAP_S
         )
         self.ctx.deployer.send(feed.functions.update())
+        self.collateral_feeds.append((price_key, feed))
         settings = (feed.address, int(ratio.scaleb(6)), 100_000, 2**255 - 1)
         call = self.contracts["collateral_manager"].functions.addCollateral(self.ctx.token(symbol), settings)
         self.ctx.deployer.send(call)
@@ -119,10 +122,11 @@ class PerpWorld:
         Without it the TWAP drifts once it reaches back behind the round. Two rounds of one feed inside one second
         must be avoided: the contract takes the second for the first.
         """
-        for market in self.markets.values():
-            known = market.feed.functions.getLastValidTimestamp().call()
-            if self.ctx.feeds[market.key].functions.latestTimestamp().call() > known:
-                self.ctx.deployer.send(market.feed.functions.update())
+        feeds = [(market.key, market.feed) for market in self.markets.values()]
+        for key, feed in (*feeds, *self.collateral_feeds):
+            known = feed.functions.getLastValidTimestamp().call()
+            if self.ctx.feeds[key].functions.latestTimestamp().call() > known:
+                self.ctx.deployer.send(feed.functions.update())
 
     def align_pool(self, market: str, price: Decimal | None = None) -> bool:
         """Arbitrage the pool to the index (or a given) price; the mark follows 15 s later.

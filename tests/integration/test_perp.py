@@ -33,6 +33,7 @@ async def venue(chain: tuple) -> AsyncIterator[tuple[PerpWorld, Bench]]:
     async with bench(ctx, node, PerpReader, VENUE, world.addresses) as reading:
         yield world, reading
     ctx.prices.update(prices)
+    world.collateral_feeds.clear()
     assert ctx.deployer.rpc("evm_revert", before)
 
 
@@ -77,7 +78,8 @@ async def test_accounts_agree_through_trades_moves_and_time(venue: tuple[PerpWor
     world.open(short, "BTC", "-10.5")
     world.open(both, "ETH", "-123.456789")
     world.open(both, "BTC", "4.2")
-    steps = (("ETH", "3100"), ("BTC", "57000"), ("ETH", "2700.5"), ("BTC", "66000"), ("ETH", "3333.33"))
+    steps = (("ETH", "3100"), ("BTC", "57000"), ("ETH", "2700.5"), ("BTC", "72000"), ("ETH", "3333.33"))
+    liquidated = set()
     for market, price in steps:
         move(world, market, Decimal(price))
         pass_time(world.ctx, 700)
@@ -91,6 +93,8 @@ async def test_accounts_agree_through_trades_moves_and_time(venue: tuple[PerpWor
             held = [p for p in account.positions if p.kind is PositionKind.PERP]
             for position in held:
                 key = position.label.partition("-")[0]
+                if account.liquidatable:
+                    liquidated.add(position.label)
                 assert account.liquidatable == contract_says(world, account.account.rpartition(":")[2], key)
     assert any(
         p.details["pending_funding_usd"] != "0" for a in result.accounts for p in a.positions if p.kind == "perp"
@@ -204,6 +208,30 @@ async def test_exposures_foretell_a_moved_mark(venue: tuple[PerpWorld, Bench]) -
     assert close(total(before.exposures, "value", price), total(after.exposures, "value"), floor="2e-6")
 
 
+async def test_a_big_move_takes_the_pool_more_than_one_block(venue: tuple[PerpWorld, Bench]) -> None:
+    world, _ = venue
+    chainlink.submit(world.ctx, "ETH", Decimal(2400))
+    world.keeper_update()
+    done = [world.align_pool("ETH")]
+    while not done[-1]:
+        pass_time(world.ctx, 16)
+        done.append(world.align_pool("ETH"))
+    assert done == [False, False, True]
+    pass_time(world.ctx, 16)
+    assert close(mark(world, "ETH"), Decimal(2400), rel="2e-4")
+
+
+async def test_a_million_hardly_moves_the_pool(venue: tuple[PerpWorld, Bench]) -> None:
+    world, reading = venue
+    trader = user(world.ctx, 1)
+    world.deposit(trader, 200_000)
+    world.open(trader, "ETH", 333)
+    (_, position) = (await reading.one(trader)).positions
+    assert position.size == 333
+    paid = -Decimal(position.details["open_notional_usd"]) / 333
+    assert close(paid, Decimal(3000), rel="2e-3")  # 0.1 % fee and some slippage
+
+
 async def test_a_maker_is_exact_now_and_degraded(venue: tuple[PerpWorld, Bench]) -> None:
     world, reading = venue
     move(world, "ETH", Decimal(3150))
@@ -239,6 +267,7 @@ async def test_other_collateral_counts_by_its_ratio(venue: tuple[PerpWorld, Benc
     pass_time(ctx, 100)
     for price in ("60500", "57500", "54500", "52000"):
         move(world, "BTC", Decimal(price))
+        move(world, "ETH", Decimal(price) / 20, settle_s=300)
         account = await reading.one(trader)
         agrees(account)
         assert all(check.ours == check.theirs for check in account.checks)
