@@ -52,12 +52,9 @@ async def cut(
     if not heads:
         return Cut({}, failures)
     slowest_s = min(head.timestamp for head in heads)
-    found = await asyncio.gather(
-        *(
-            _around(clients[head.chain], head, max(slowest_s, head.timestamp - max_step_back_s), max_step_back)
-            for head in heads
-        )
-    )
+    targets = [max(slowest_s, head.timestamp - max_step_back_s) for head in heads]
+    searches = (_around(clients[h.chain], h, t, max_step_back) for h, t in zip(heads, targets, strict=True))
+    found = await asyncio.gather(*searches)
     return Cut({block.chain: block for block in tightest(found)}, failures)
 
 

@@ -76,12 +76,12 @@ class ChainlinkSource:
             round_id, answer, started_at, updated_at, _ = LATEST.decode(last)
         except BadAnswer as error:
             return self._on.failed(feed.price_key, error)
+        # A round without a time was never answered.
+        observed_at = min(started_at, updated_at)
         if places > MAX_DECIMALS:
             return self._on.gap(feed.price_key, "undecodable", f"decimals is {places}, limit {MAX_DECIMALS}")
         if answer <= 0:
             return self._on.gap(feed.price_key, "invalid", f"answer is {answer} in round {round_id}")
-        # A round without a time was never answered.
-        observed_at = min(started_at, updated_at)
         if observed_at == 0:
             detail = f"round {round_id} has startedAt {started_at} and updatedAt {updated_at}"
             return self._on.gap(feed.price_key, "no_answer", detail)
@@ -97,13 +97,13 @@ class ChainlinkSource:
             received_at=received_at,
             holds_until=holds_until,
             valid_until=holds_until + self._params.chainlink_grace_s,
-            detail={
-                "proxy": feed.proxy,
-                "phase": str(round_id >> 64),
-                "round": str(round_id & (2**64 - 1)),
-                "updated_at": str(updated_at),
-            },
+            detail={"proxy": feed.proxy, "updated_at": str(updated_at), **_round(round_id)},
         )
+
+
+def _round(round_id: int) -> dict[str, str]:
+    """A proxy's round id holds the phase (which aggregator) above 64 bits of the aggregator's own round."""
+    return {"phase": str(round_id >> 64), "round": str(round_id & (2**64 - 1))}
 
 
 def sequencer_fault(result: CallResult, at: BlockRef, grace_s: int) -> str | None:
