@@ -127,13 +127,12 @@ def decode_holdings(
         try:
             raw = (COIN_BALANCE if "/slip44:" in info.asset else BALANCE).decode(result)[0]
         except BadAnswer as error:
-            reason = "reverted" if isinstance(error, Reverted) else "no_code" if not result.data else reason
+            reason = _reason(error, result)
             unknown.append(f"{VENUE}: balance of {info.symbol} is unknown: {error}")
             continue
         if raw:
-            positions.append(
-                Position(PositionKind.HOLDING, info.asset, f"{info.symbol} idle", raw, info.decimals, None)
-            )
+            label = f"{info.symbol} idle"
+            positions.append(Position(PositionKind.HOLDING, info.asset, label, raw, info.decimals, None))
             size = positions[-1].size
             exposures.append(Exposure(Spot(info.asset), value=size, equity=size * (1 - haircuts.of(info))))
     if not positions:
@@ -151,3 +150,9 @@ def decode_holdings(
         liquidatable=None,
         degraded=tuple(unknown),
     )
+
+
+def _reason(error: BadAnswer, result: CallResult) -> str:
+    if isinstance(error, Reverted):
+        return "reverted"
+    return "undecodable" if result.data else "no_code"

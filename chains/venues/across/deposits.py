@@ -173,19 +173,8 @@ def decode_transfer(
     It belongs to the recipient, if that is the depositor or a watched account; a transfer to anybody else has no
     value here and says so. An expired one belongs to the depositor again.
     """
-    if progress.expired:
-        chain, token, raw = deposit.origin, deposit.input_token, deposit.input_amount
-    else:
-        chain, token, raw = deposit.destination, deposit.output_token, deposit.output_amount
-    asset = erc20(chain, to_address(token))
-    owner = _owner(deposit, progress, watched)
-    info = infos.get(asset)
-    degraded = []
-    if info is None:
-        degraded.append(f"{VENUE}: token {asset} of transfer {deposit.id} is not a registered asset")
-    if owner is None:
-        recipient = to_address(deposit.recipient)
-        degraded.append(f"{VENUE}: transfer {deposit.id} pays {recipient}, which is not watched: not counted")
+    asset, raw = _due(deposit, progress)
+    owner, info = _owner(deposit, progress, watched), infos.get(asset)
     decimals, symbol = (info.decimals, info.symbol) if info else (0, asset)
     position = Position(
         PositionKind.IN_FLIGHT, asset, f"{symbol} in flight", raw, decimals, None, _details(deposit, progress)
@@ -201,8 +190,23 @@ def decode_transfer(
         mm_requirement_usd=Decimal(0),
         checks=(),
         liquidatable=None,
-        degraded=tuple(degraded),
+        degraded=tuple(_degraded(deposit, asset, info, owner)),
     )
+
+
+def _due(deposit: Deposit, progress: Progress) -> tuple[AssetId, int]:
+    """What comes: the output at the destination, or the input back at the origin."""
+    if progress.expired:
+        return erc20(deposit.origin, to_address(deposit.input_token)), deposit.input_amount
+    return erc20(deposit.destination, to_address(deposit.output_token)), deposit.output_amount
+
+
+def _degraded(deposit: Deposit, asset: AssetId, info: AssetInfo | None, owner: AccountId | None) -> Iterable[str]:
+    if info is None:
+        yield f"{VENUE}: token {asset} of transfer {deposit.id} is not a registered asset"
+    if owner is None:
+        recipient = to_address(deposit.recipient)
+        yield f"{VENUE}: transfer {deposit.id} pays {recipient}, which is not watched: not counted"
 
 
 def _owner(deposit: Deposit, progress: Progress, watched: frozenset[AccountId]) -> AccountId | None:
