@@ -12,6 +12,12 @@ ZERO_ADDRESS = "0x" + "0" * 40
 
 def deploy(ctx: ChainContext, price_key: str, price: Decimal) -> None:
     """Deploy a feed with the owner as its only oracle and submit the first price."""
+    deploy_empty(ctx, price_key)
+    submit(ctx, price_key, price)
+
+
+def deploy_empty(ctx: ChainContext, price_key: str) -> None:
+    """Deploy a feed that has no round yet."""
     d, abi = ctx.deployer, package_dir("@chainlink/contracts") / "abi" / "v0.6"
     bounds = (1, 10**20)
     aggregator = d.deploy(
@@ -21,7 +27,6 @@ def deploy(ctx: ChainContext, price_key: str, price: Decimal) -> None:
     d.send(aggregator.functions.changeOracles([], [d.owner], [d.owner], 1, 1, 0))
     proxy = d.deploy(sol_compiler(abi / "EACAggregatorProxy.json"), aggregator.address, ZERO_ADDRESS)
     ctx.aggregators[price_key], ctx.feeds[price_key] = aggregator, proxy
-    submit(ctx, price_key, price)
 
 
 def submit(ctx: ChainContext, price_key: str, price: Decimal) -> None:
