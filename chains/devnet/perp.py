@@ -44,6 +44,8 @@ MAKER_SIDE_USD = 2_000_000_000
 MAKER_SPAN = 8
 """The maker's range is index / 8 .. index x 8."""
 FOREVER = 2**40
+NEAR_ENOUGH = 10**9
+"""Square root prices closer than one part in this many are the same to the arbitrageur."""
 
 
 @dataclass
@@ -141,7 +143,8 @@ class PerpWorld:
         reach = self.contracts["exchange"].functions.getMaxTickCrossedWithinBlock(book.base.address).call() - 10
         low, high = sqrt_price_at(tick - reach), sqrt_price_at(tick + reach)
         limit = min(max(target, low), high)
-        if limit != now:
+        # The venue refuses a trade of nothing.
+        if abs(limit - now) * NEAR_ENOUGH > now:
             self._trade(self.arbitrageur, market, limit < now, True, 10**30, limit)
         return limit == target
 
