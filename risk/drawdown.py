@@ -86,10 +86,11 @@ def time_to_liquidation(D: F64, horizons_s: F64, surplus: F64) -> F64:
     after = np.minimum(last + 1, len(horizons) - 1)
     rows = np.arange(accounts)
     rise = drawn[rows, after] - drawn[rows, last]
-    share = np.divide(S - drawn[rows, last], rise, out=np.zeros(accounts), where=rise > 0.0)
-    reached = horizons[last] * (horizons[after] / horizons[last]) ** np.clip(share, 0.0, 1.0)
-    inside: F64 = np.where(survived == len(horizons), np.inf, reached)
-    return np.where((S < 0.0) | (survived == 0), 0.0, inside)
+    between_two = (survived > 0) & (survived < len(horizons))  # there 0 <= S - D(h_k) < rise
+    share = np.divide(S - drawn[rows, last], rise, out=np.zeros(accounts), where=between_two)
+    inside: F64 = horizons[last] * (horizons[after] / horizons[last]) ** share
+    outlasts = np.where(survived == len(horizons), np.inf, inside)
+    return np.where(survived == 0, 0.0, outlasts)
 
 
 def _horizons(horizons_s: F64, count: int) -> F64:

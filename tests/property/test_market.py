@@ -174,8 +174,10 @@ def test_distance_is_where_the_slow_twin_dies(book, along):
         if book.surplus[a] <= 0:
             assert move == 0.0
         elif np.isfinite(move):
-            room = 1e-6 * (abs(book.surplus[a]) + 1.0)
-            assert abs(slow.surplus_after(book, a, chosen_by(book, along), move)) <= room
+            room = 1e-9 * (abs(book.surplus[a]) + 1.0)
+            before = move - np.sign(move) * 3e-10
+            assert slow.surplus_after(book, a, chosen_by(book, along), move) <= room
+            assert slow.surplus_after(book, a, chosen_by(book, along), before) >= -room
             assert -1.0 < move <= 10.0
             assert far.sigmas[a] > 0.0
 

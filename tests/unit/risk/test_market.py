@@ -49,6 +49,12 @@ def test_option_at_its_edges():
         assert greeks.delta == pytest.approx([0, 0, 0, 1])
 
 
+def test_rounding_never_takes_intrinsic_value():
+    spot, terms = np.linspace(2200.0, 2600.0, 4001), [np.float64(x) for x in (1993.51, 0.0235, 0.129, 0.05)]
+    intrinsic = spot - terms[0] * np.exp(-terms[3] * terms[1])
+    assert (option_price(True, spot, *terms) - intrinsic >= 0.0).all()
+
+
 def test_clipped_fee_stays_between_its_bounds():
     fee = one_instrument(Kind.CLIPPED_FEE, 2000.0, e0=10.0, e1=0.0035, e2=2.0, e3=100.0)
     values = unit_values(instruments_of(fee), np.array([[1.0, 2000.0, 9000.0]]))
@@ -172,6 +178,23 @@ def test_a_dip_between_grid_points_is_found():
     book = book_of(CASH, *rows, equity=[[3.99, -1, 2, -1]], requirement=[[0, 0, 0, 0]])
     move = distance_to_liquidation(book, "crypto").move[0]
     assert 2000 * (1 + move) == pytest.approx(2999.99, abs=1e-6)
+
+
+def test_a_hair_from_death_is_found():
+    book = book_of(CASH, CALL, equity=[[0, -1]], requirement=[[0, 0]])
+    near = replace(book, surplus=np.array([1e-4]))
+    move = distance_to_liquidation(near, "crypto").move[0]
+    delta = portfolio_greeks(near).delta_usd[0, 0]
+    assert move == pytest.approx(-1e-4 / delta, rel=1e-3)
+
+
+def test_at_the_distance_the_account_is_dead():
+    for units in (-1.0, -3.0, -7.0):
+        book = book_of(CASH, CALL, equity=[[900, units]], requirement=[[0, 0]])
+        move = distance_to_liquidation(book, "crypto").move[0]
+        price = book.instruments.price[:, None] * (1 + move)
+        change = unit_values(book.instruments, price)[1, 0] - value_of(book.instruments)[1]
+        assert book.surplus[0] + units * change <= 0.0
 
 
 @pytest.mark.parametrize("along", ["ETH", 4, -1, 1.5, None])

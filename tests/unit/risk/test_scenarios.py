@@ -43,8 +43,9 @@ def test_ranges_are_log_moves_in_daily_volatilities():
 
 def test_a_quiet_factor_keeps_the_floor():
     quiet = replace(some_factors(), sigma_day=np.array([0.001, 0.03, 0.002, 0.003]))
-    reach = np.log1p(build_grid(PARAMS, quiet).factor_shock.max(axis=0))
-    assert reach[0] >= 4.8 * PARAMS.sigma_floor
+    top = GRID.labels.index("all crypto +1.00 range, vol none")
+    reach = np.log1p(build_grid(PARAMS, quiet).factor_shock[top])
+    assert reach == pytest.approx([4.8 * 0.026, 4.8 * 0.03, 0, 0])
 
 
 def test_stable_factors_move_in_depeg_rows_only():
@@ -125,7 +126,11 @@ def test_the_hash_follows_values_not_layout():
     assert params_hash(load_grid()) == params_hash(PARAMS)
     assert params_hash(replace(PARAMS, range_sigmas=4.9)) != params_hash(PARAMS)
     assert params_hash(replace(PARAMS, depegs=(-0.02,))) != params_hash(PARAMS)
-    assert len(params_hash(PARAMS)) == 64
+
+
+def test_a_changed_figure_is_a_new_version():
+    known = {("grid", "1"): "ed31c486aecc7462d9d319b47a859f0d452d2f50845d1f441efd0b766051c792"}
+    assert known[PARAMS.id, PARAMS.version] == params_hash(PARAMS)
 
 
 def a_file(**changes: str) -> str:
@@ -133,7 +138,8 @@ def a_file(**changes: str) -> str:
         "id": '"g"', "version": '"1"', "horizon_s": "86400", "provenance": '"here"', "range_sigmas": "5",
         "sigma_floor": "0.02", "points": "9", "vol_up": "0.5", "vol_down": "0.3", "vol_short_power": "0.3",
         "vol_long_power": "0.13", "dte_floor_days": "1", "tail_multiples_up": "[2, 4]",
-        "tail_multiples_down": "[2]", "tail_share": "0.77", "max_fall": "0.95", "depegs": "[-0.02]", "depeg_budget": "0.02",
+        "tail_multiples_down": "[2]", "tail_share": "0.77", "max_fall": "0.95", "depegs": "[-0.02]",
+        "depeg_budget": "0.02",
     }  # fmt: skip
     return "\n".join(f"{key} = {value}" for key, value in (values | changes).items() if value)
 
