@@ -63,14 +63,23 @@ def test_volatility_looks_only_back_and_holds_its_stressed_part():
     unit = daily_volatility(bars)
     cut = 60 * 24
     later = close.copy()
-    later[cut:] *= np.exp(np.linspace(0, 3, len(close) - cut))[:, None]
+    later[cut:] *= np.exp(np.linspace(0.3, 3, len(close) - cut))[:, None]
     changed = daily_volatility(bars_of(later, np.fmax(later, high), np.fmin(later, low), HOUR))
     assert (changed[30 * 24 : cut + 1] == unit[30 * 24 : cut + 1]).all()
-    assert (changed[cut + 2 :] != unit[cut + 2 :]).any()
+    assert (changed[cut + 1] > 1.3 * unit[cut + 1]).all()
     assert unit[-1] == pytest.approx(0.04, rel=0.15)
     plain = daily_volatility(bars, stressed_weight=0.0)
     assert (unit[30 * 24 :] >= plain[30 * 24 :]).all()
     assert np.isnan(unit[: 30 * 24]).all()
+    warm = plain[30 * 24 :]
+    assert unit[30 * 24 :] == pytest.approx(0.75 * warm + 0.25 * np.maximum.accumulate(warm, axis=0))
+
+
+def test_quiet_times_keep_a_quarter_of_the_worst():
+    loud, quiet = walk(days=60, vol=0.08), walk(days=300, vol=0.01)
+    joined = [np.concatenate([x, y * x[-1] / 100]) for x, y in zip(loud, quiet, strict=True)]
+    unit = daily_volatility(bars_of(*joined, HOUR))
+    assert unit[-1] == pytest.approx(0.75 * 0.01 + 0.25 * 0.08, rel=0.15)
 
 
 def test_on_brownian_bars_the_fit_is_near_the_diffusion():

@@ -74,6 +74,14 @@ def test_below_the_data_the_slope_goes_on_and_never_beats_the_square_root():
     assert (short >= TABLE.quantile[0] * np.sqrt(36.0 / 3600.0) * (1 - 1e-12)).all()
 
 
+def test_steep_short_lags_are_held_to_the_square_root():
+    steep = np.array(TABLE.quantile)
+    steep[0] /= 3
+    table = replace(TABLE, quantile=steep)
+    assert (table.short_slope() == 0.5).all()
+    assert np.exp(table.log_quantiles(np.array(900.0))) == pytest.approx(steep[0] / 2)
+
+
 def test_beyond_the_last_knot_a_power_tail_goes_on():
     law, last = Empirical(TABLE), TABLE.quantile[-1, -1]
     p = law.exceedance(np.array([last, 2 * last, 4 * last]), DAY, DAY)
