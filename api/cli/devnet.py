@@ -45,7 +45,7 @@ def down(state: StateOption = STATE_DIR) -> None:
 
 @app.command()
 def status(state: StateOption = STATE_DIR) -> None:
-    """Say which chains run, at which block, and which step of the tape was played last."""
+    """Say which chains run, at which block, and which step was played last. Exit code 1 if one does not run."""
     from chains.devnet import control
 
     table = Table()
@@ -56,6 +56,8 @@ def status(state: StateOption = STATE_DIR) -> None:
     for row in rows:
         table.add_row(*(str(getattr(row, name)) for name in columns))
     Console().print(table)
+    if not all(row.running for row in rows):
+        raise SystemExit(1)
 
 
 @app.command()
