@@ -32,6 +32,13 @@ def _aave(world: ChainWorld) -> AaveWorld:
     return there(world.aave)
 
 
+def spend(world: ChainWorld, user: str, symbol: str = "USDC") -> None:
+    """Pay all of a token away: who borrows does so for a purpose, and idle loans would be a reserve."""
+    token = world.ctx.tokens[symbol].functions
+    held = token.balanceOf(user).call()
+    world.ctx.deployer.send(token.transfer(world.ctx.deployer.owner, held), sender=user)
+
+
 # --- hedged-pair ---
 
 
@@ -81,6 +88,7 @@ def basis_spot(world: ChainWorld, user: str) -> None:
     """Spot leg, as collateral with a loan that pays the short's collateral."""
     _aave(world).supply(user, "WETH", 300)
     _aave(world).borrow(user, "USDC", 300_000)
+    spend(world, user)
     tokens.mint(world.ctx, "WETH", user, 20)
 
 
@@ -124,6 +132,7 @@ def borrow_to_the_edge(world: ChainWorld, user: str) -> None:
     """Health factor 1.032: 50 WETH x 3000 x 0.83 over 120,600."""
     _aave(world).supply(user, "WETH", 50)
     _aave(world).borrow(user, "USDC", 120_600)
+    spend(world, user)
 
 
 def borrow_before_the_fall(world: ChainWorld, user: str) -> None:
@@ -131,12 +140,14 @@ def borrow_before_the_fall(world: ChainWorld, user: str) -> None:
     with raised(world, "ETH", Decimal("1.12")):
         _aave(world).supply(user, "WETH", 20)
         _aave(world).borrow(user, "USDC", 54_000)
+    spend(world, user)
 
 
 def borrow_on_link(world: ChainWorld, user: str) -> None:
     """Collateral that only one, silent feed prices."""
     _aave(world).supply(user, "LINK", 10_000)
     _aave(world).borrow(user, "USDC", 50_000)
+    spend(world, user)
 
 
 def stable_carry(world: ChainWorld, user: str) -> None:
@@ -145,12 +156,16 @@ def stable_carry(world: ChainWorld, user: str) -> None:
     lender.supply(user, "USDC", 1_000_000)
     lender.set_emode(user, STABLES_EMODE)
     lender.borrow(user, "DAI", 920_000)
+    spend(world, user, "DAI")
+    tokens.mint(world.ctx, "DAI", user, 25_000)
 
 
 def wbtc_loan(world: ChainWorld, user: str) -> None:
     """Health factor 1.30: 5 WBTC x 60,000 x 0.78 over 180,000."""
     _aave(world).supply(user, "WBTC", 5)
     _aave(world).borrow(user, "USDC", 180_000)
+    spend(world, user)
+    tokens.mint(world.ctx, "USDC", user, 30_000)
 
 
 @contextmanager
@@ -171,8 +186,8 @@ def send_to_arbitrum(world: ChainWorld, user: str) -> None:
 
 
 def perp_long_awaiting(world: ChainWorld, user: str) -> None:
-    """450,000 long on 70,000."""
-    _perp(world, user, 70_000, "ETH", 150)
+    """450,000 long on 130,000."""
+    _perp(world, user, 130_000, "ETH", 150)
 
 
 # --- morpho-borrower ---
@@ -183,6 +198,7 @@ def morpho_loan(world: ChainWorld, user: str) -> None:
     morpho = there(world.morpho)
     morpho.supply_collateral(user, "WETH", 60)
     morpho.borrow(user, "WETH", 134_600)
+    spend(world, user)
     tokens.mint(world.ctx, "USDC", user, 40_000)
 
 
@@ -223,8 +239,8 @@ def perp_short_btc(world: ChainWorld, user: str) -> None:
 
 
 def thin_long(world: ChainWorld, user: str) -> None:
-    """300,000 long on 34,000: five percent from liquidation."""
-    _perp(world, user, 34_000, "ETH", 100)
+    """300,000 long on 54,000: twelve percent from liquidation."""
+    _perp(world, user, 54_000, "ETH", 100)
 
 
 def idle_usdc(world: ChainWorld, user: str) -> None:

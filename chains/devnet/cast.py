@@ -15,6 +15,9 @@ from chains.devnet.worldfile import Portfolio
 FIRST_ACCOUNT = 32
 """Index of the cast's first account; the earlier ones belong to the deployers of the venues."""
 
+POCKET_WEI = 2 * 10**15
+"""Ether for gas on each chain."""
+
 Act = Callable[[ChainWorld, str], None]
 
 
@@ -115,6 +118,8 @@ def place(world: ChainWorld) -> None:
     for address, chains in _addresses(world.ctx.deployer.accounts):
         if act := chains.get(world.ctx.number):
             act(world, address)
+        # anvil gives every test account 10,000 ether, which would rescue anybody from anything.
+        world.ctx.deployer.rpc("anvil_setBalance", address, hex(POCKET_WEI if chains else 0))
 
 
 def portfolios(accounts: Sequence[Address]) -> tuple[Portfolio, ...]:

@@ -19,6 +19,15 @@ def chain_s(ctx: ChainContext) -> int:
 
 
 def to_present(ctx: ChainContext) -> None:
-    """Let the chain's clock run with the machine's from now on, and mine a block there."""
-    ctx.deployer.rpc("evm_setNextBlockTimestamp", max(wall_s(), chain_s(ctx)))
+    """Let the chain's clock run with the machine's from now on, and mine a block there.
+
+    A chain that is ahead (after ``World.pass_time``) waits at its last block's time until the machine is there.
+    """
+    latest = int(ctx.deployer.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+    mine_at(ctx, max(wall_s(), latest))
+
+
+def mine_at(ctx: ChainContext, timestamp: int) -> None:
+    """Mine an empty block of a timestamp; the clock runs on from there."""
+    ctx.deployer.rpc("evm_setNextBlockTimestamp", timestamp)
     ctx.deployer.rpc("evm_mine")

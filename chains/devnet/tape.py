@@ -78,6 +78,7 @@ def play(world: World, step: Step | str) -> Step:
     steps = find([step]) if isinstance(step, str) else (step,)
     for one in steps:
         play_one(world, one)
+        world.meet()
         world.note(step=one.name, paused_bridges=one.paused_bridges)
     return steps[-1]
 

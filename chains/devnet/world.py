@@ -12,7 +12,7 @@ from chains.caip import ChainId, chain_id
 from chains.deployments import ChainDeployment
 from chains.devnet import anvil, cast, chain_world, keep, worldfile
 from chains.devnet.chain_world import CHAINS, ChainWorld, Stages
-from chains.devnet.clock import BOOT_LEAD_S, to_present, wall_s
+from chains.devnet.clock import BOOT_LEAD_S, chain_s, mine_at, to_present, wall_s
 from chains.devnet.context import ChainContext
 from chains.devnet.deploy import Deployer
 from chains.devnet.worldfile import NodeInfo, Portfolio, WorldFile
@@ -68,6 +68,21 @@ class World:
     def refresh(self) -> None:
         """Keeper: new rounds at the present prices, so that a demo longer than a heartbeat stays fresh."""
         self.each(chain_world.refresh)
+        self.meet()
+
+    def meet(self) -> None:
+        """Mine a block of one timestamp on every chain, so that one cut shows all that was done until now.
+
+        Mined on demand, a chain without news stays at an old head, and a cut of small skew would then take old
+        blocks of the others too.
+        """
+        stamp = max(self.each(lambda chain: chain_s(chain.ctx)).values())
+        self.each(lambda chain: mine_at(chain.ctx, stamp))
+
+    def pass_time(self, seconds: int) -> None:
+        """Put all clocks forward, for tests that cannot wait; a revert or time itself brings them back."""
+        stamp = max(self.each(lambda chain: chain_s(chain.ctx)).values()) + seconds
+        self.each(lambda chain: mine_at(chain.ctx, stamp))
 
     def note(self, *, step: str | None = None, paused_bridges: tuple[str, ...] | None = None) -> None:
         """Write into ``world.json`` which step was played and which bridges stand still."""
@@ -84,6 +99,7 @@ class World:
     def revert(self, snapshot: Snapshot) -> None:
         """Go back to a snapshot, with the clocks at the present."""
         self.each(lambda chain: _revert(chain.ctx, snapshot))
+        self.meet()
         self.file = snapshot.file
         worldfile.write(self.state_dir, self.file)
 
@@ -137,11 +153,14 @@ def build(
         file = _file(chains, nodes, started_at, block_time_s)
         keep.write(state_dir, chains)
         worldfile.write(state_dir, file)
+        seconds = {number: timed.seconds for number, timed in stages.items()}
+        world = World(state_dir, file, chains, tuple(nodes.values()), seconds)
+        world.meet()
     except BaseException:
         for node in nodes.values():
             node.stop()
         raise
-    return World(state_dir, file, chains, tuple(nodes.values()), {n: s.seconds for n, s in stages.items()})
+    return world
 
 
 def _cast(chains: Mapping[int, ChainWorld], stages: Mapping[int, Stages]) -> None:

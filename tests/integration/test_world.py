@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from chains.caip import chain_id, erc20
+from chains.caip import ChainId, chain_id, erc20
 from chains.deployments import ChainDeployment
 from chains.deployments_file import load_deployments
 from chains.devnet import control, pyth, sequencer, tape, uniswap, worldfile
 from chains.devnet.anvil import AnvilError, free_port, rpc
-from chains.devnet.cast import MEMBERS
-from chains.devnet.chain_world import CHAINS, STALE_CHAIN, STALE_KEY, fresh_keys
+from chains.devnet.cast import MEMBERS, POCKET_WEI
+from chains.devnet.chain_world import CHAINS, MARK_WINDOW_S, STALE_CHAIN, STALE_KEY, fresh_keys
 from chains.devnet.clock import chain_s, wall_s
 from chains.devnet.world import World, attach
 from chains.devnet.worldfile import NodeInfo, NoWorld
@@ -83,6 +83,35 @@ def test_clocks_run_with_the_machine(devnet: World) -> None:
     devnet.refresh()
     for world in devnet.chains.values():
         assert abs(chain_s(world.ctx) - wall_s()) <= 2
+
+
+def test_heads_stand_at_one_time_after_all_that_is_done(devnet_snapshot: World) -> None:
+    def heads() -> set[int]:
+        urls = devnet_snapshot.rpc_urls.values()
+        return {int(rpc(url, "eth_getBlockByNumber", "latest", False)["timestamp"], 16) for url in urls}
+
+    assert len(heads()) == 1
+    tape.play(devnet_snapshot, "bridge-outage")
+    assert len(heads()) == 1
+    devnet_snapshot.refresh()
+    assert len(heads()) == 1
+
+
+def test_perp_marks_follow_within_their_window(devnet_snapshot: World) -> None:
+    tape.play(devnet_snapshot, "crash-2")
+    devnet_snapshot.pass_time(MARK_WINDOW_S + 1)
+    for chain in devnet_snapshot.chains.values():
+        for key, market in chain.perp.markets.items() if chain.perp is not None else ():
+            mark = chain.perp.contracts["account_balance"].functions.getMarkPrice(market.base.address).call()
+            assert abs(Decimal(mark).scaleb(-18) / chain.ctx.prices[key] - 1) < Decimal("1e-3")
+
+
+def test_nobody_is_rich_in_ether_by_accident(devnet: World) -> None:
+    for portfolio in devnet.portfolios:
+        for account in portfolio.accounts:
+            chain, _, address = account.rpartition(":")
+            wei = int(rpc(devnet.rpc_urls[ChainId(chain)], "eth_getBalance", address, "latest"), 16)
+            assert wei == (0 if portfolio.name == "empty" else POCKET_WEI)
 
 
 def test_all_feeds_are_fresh_but_one(devnet: World) -> None:
