@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from risk.checks import F64, Bool, require
 from risk.errors import RiskInputError
@@ -78,13 +77,9 @@ def unified(losses: F64, g: F64, rho: RiskMeasure = worst_of, donors: Bool | Non
     losses, g = _checked(losses, g)
     isolated = rho(losses)
     iso, net = isolated.sum(axis=-1), rho(losses.sum(axis=-2))
-    distance = _minimax(g)
-    merge = _merge_heights(distance)
-    levels = np.concatenate([np.zeros((*merge.shape[:-1], 1)), np.sort(np.minimum(merge[..., 1:], 1.0))], axis=-1)
-    widths = np.diff(levels, axis=-1, append=1.0)
-    uni = np.zeros_like(net)
-    for k in range(losses.shape[-2]):
-        uni = uni + widths[..., k] * _layer(losses, distance, merge, levels[..., k], rho)
+    batch, (accounts, scenarios) = losses.shape[:-2], losses.shape[-2:]
+    flat = (losses.reshape(-1, accounts, scenarios), g.reshape(-1, accounts, accounts))
+    uni = _layers(*flat, isolated.reshape(-1, accounts), rho).reshape(batch)
     floor = _incoming(g, donors) * isolated
     uni = np.clip(uni, net, np.maximum(iso, net))
     return Unified(iso, net, uni, uni - net, floor)
@@ -132,11 +127,26 @@ def _merge_heights(distance: F64) -> F64:
     return np.asarray(np.where(before, distance, np.inf).min(axis=-1), dtype=np.float64)
 
 
-def _layer(losses: F64, distance: F64, merge: F64, level: F64, rho: RiskMeasure) -> F64:
-    """(...) sum of rho over the components at one level of gamma per portfolio."""
-    linked = (distance <= level[..., None, None]).astype(np.float64)
-    first: npt.NDArray[np.bool_] = merge > level[..., None]
-    return np.asarray(np.where(first, rho(linked @ losses), 0.0).sum(axis=-1), dtype=np.float64)
+def _layers(losses: F64, g: F64, isolated: F64, rho: RiskMeasure) -> F64:
+    """(B,) the integral: walk up the merges; each replaces two components by one, so rho is taken once a merge."""
+    rows = np.arange(len(losses))
+    distance = _minimax(g)
+    merge = _merge_heights(distance)
+    order = np.argsort(merge[:, 1:], axis=1) + 1
+    levels = np.sort(merge[:, 1:], axis=1)
+    widths = np.diff(levels, axis=1, prepend=0.0, append=1.0)
+    component, share = losses.copy(), isolated.copy()
+    total = widths[:, 0] * share.sum(axis=1)
+    for k in range(losses.shape[1] - 1):
+        if not widths[:, k + 1 :].any():
+            break
+        joining = order[:, k]
+        into = np.argmax(distance[rows, joining] <= levels[:, k, None], axis=1)  # smallest account of the union
+        union = component[rows, into] + component[rows, joining]
+        component[rows, into] = union
+        share[rows, joining], share[rows, into] = 0.0, rho(union)
+        total += widths[:, k + 1] * share.sum(axis=1)
+    return np.asarray(total, np.float64)
 
 
 def _incoming(g: F64, donors: Bool | None) -> F64:
