@@ -7,7 +7,7 @@ one thing are equal strings.
 import re
 from typing import NewType
 
-from eth_utils.address import is_address, to_checksum_address
+from eth_utils.address import is_address, is_checksum_address, to_checksum_address
 
 from chains.errors import InvalidId
 
@@ -43,7 +43,9 @@ def parse_chain(text: str) -> ChainId:
 
 def parse_address(text: str, field: str = "address") -> Address:
     """Accept 0x and 40 hex digits; a mixed-case address must carry a right checksum."""
-    if not text.startswith("0x") or not is_address(text):
+    digits = text.removeprefix("0x")
+    mixed = digits not in (digits.lower(), digits.upper())
+    if digits == text or not is_address(text) or (mixed and not is_checksum_address(text)):
         raise InvalidId(f"{field}: expected 0x and 40 hex digits with a right EIP-55 checksum, was {text!r}")
     return Address(to_checksum_address(text))
 

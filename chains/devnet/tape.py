@@ -66,7 +66,7 @@ def find(names: Sequence[str]) -> tuple[Step, ...]:
     """Steps by name in the given order, all of them for none; ``crash`` means every step that begins so."""
     found: list[Step] = []
     for name in names:
-        steps = [step for step in STEPS if step.name == name or step.name.rpartition("-")[0] == name]
+        steps = [step for step in STEPS if name in (step.name, step.name.rstrip("-123456789"))]
         if not steps:
             raise NoSuchStep(f"step: {name!r} is none of {', '.join(step.name for step in STEPS)}")
         found += steps
