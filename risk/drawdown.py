@@ -47,13 +47,17 @@ def drawdown(
     losses = [worst_surplus_loss(portfolio, scenarios, float(c)).rho for c in scale]
     D: F64 = np.stack(losses, axis=1) if losses else np.zeros((portfolio.count, 0))
     if carry_usd_per_s is not None:
-        if horizons_s is None:
-            raise RiskInputError("horizons_s: must be given with carry_usd_per_s")
-        horizons = _horizons(horizons_s, len(scale))
-        carry = as_floats("carry_usd_per_s", carry_usd_per_s, (portfolio.count,))
-        between("carry_usd_per_s", carry)
-        D = D + np.maximum(carry, 0.0)[:, None] * horizons
+        D = D + _drift(carry_usd_per_s, horizons_s, D.shape)
     return np.maximum.accumulate(D, axis=1)
+
+
+def _drift(carry_usd_per_s: F64, horizons_s: F64 | None, shape: tuple[int, ...]) -> F64:
+    """(A, K) surplus that carry takes by each horizon; income counts as nothing."""
+    if horizons_s is None:
+        raise RiskInputError("horizons_s: must be given with carry_usd_per_s")
+    carry = as_floats("carry_usd_per_s", carry_usd_per_s, shape[:1])
+    between("carry_usd_per_s", carry)
+    return np.maximum(carry, 0.0)[:, None] * _horizons(horizons_s, shape[1])
 
 
 def time_to_liquidation(D: F64, horizons_s: F64, surplus: F64) -> F64:
@@ -61,13 +65,10 @@ def time_to_liquidation(D: F64, horizons_s: F64, surplus: F64) -> F64:
 
     Parameters
     ----------
-    D
-        (A, K) drawdowns, non-decreasing in h, USD.
+    D, surplus
+        (A, K) drawdowns, non-decreasing in h, and (A,) surplus, USD.
     horizons_s
-        (K,) seconds, increasing. Below the first horizon nothing is known, so the answer there is 0: give a
-        first horizon as short as the answer must resolve.
-    surplus
-        (A,) USD.
+        (K,) seconds, increasing. Below the first one nothing is known and the answer is 0: let it be short.
 
     Returns
     -------

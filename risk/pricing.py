@@ -160,24 +160,26 @@ def unit_values(
     pick = np.arange(instruments.count) if rows is None else rows
     if price.ndim != 2 or len(price) != len(pick):
         raise RiskInputError(f"price: has shape {price.shape}, must have ({len(pick)}, scenarios)")
-    kind = instruments.kind[pick]
-    tau = np.maximum(instruments.expiry_s - elapsed_s, 0.0)[pick, None] / YEAR_S
     multiplier = np.broadcast_to(np.asarray(vol_multiplier, dtype=np.float64), price.shape)
+    kind = instruments.kind[pick]
     values = np.empty_like(price)
     for one_kind in np.unique(kind):
         at = np.flatnonzero(kind == one_kind)
-        of = pick[at]
-        values[at] = KERNELS[Kind(one_kind)](
-            Rows(
-                price=price[at],
-                strike=instruments.strike[of, None],
-                tau_years=tau[at],
-                vol=instruments.vol[of, None] * multiplier[at],
-                rate=instruments.rate[of, None],
-                extra=instruments.extra[of],
-            )
-        )
+        values[at] = KERNELS[Kind(one_kind)](_rows(instruments, pick[at], price[at], multiplier[at], elapsed_s))
     return values
+
+
+def _rows(
+    instruments: InstrumentArrays, of: npt.NDArray[Any], price: F64, multiplier: F64, elapsed_s: float
+) -> Rows:
+    return Rows(
+        price=price,
+        strike=instruments.strike[of, None],
+        tau_years=np.maximum(instruments.expiry_s[of, None] - elapsed_s, 0.0) / YEAR_S,
+        vol=instruments.vol[of, None] * multiplier,
+        rate=instruments.rate[of, None],
+        extra=instruments.extra[of],
+    )
 
 
 def value_of(instruments: InstrumentArrays) -> F64:
