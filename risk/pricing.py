@@ -137,7 +137,7 @@ def unit_values(
     elapsed_s: float = 0.0,
     rows: npt.NDArray[Any] | None = None,
 ) -> F64:
-    """Value of one unit of each instrument in each scenario, USD.
+    """(N, S) value of one unit of each instrument in each scenario, USD.
 
     Parameters
     ----------
@@ -151,11 +151,6 @@ def unit_values(
         Seconds passed since the cut; shortens the time to expiry.
     rows
         (N,) indices into ``instruments`` when not all of them, in order, are meant; may repeat.
-
-    Returns
-    -------
-    F64
-        (N, S).
     """
     pick = np.arange(instruments.count) if rows is None else rows
     if price.ndim != 2 or len(price) != len(pick):
