@@ -29,6 +29,7 @@ from chains.types import (
 )
 from oracles.types import PriceBook, ReconciledPrice
 from risk.arrays import F64, Csr, InstrumentArrays, Kind, PortfolioArrays
+from risk.revalue import exposure_gap
 
 Gap = tuple[str, str]
 """(what, reason) of something missing."""
@@ -97,6 +98,8 @@ def assemble(
         surplus=np.array([_surplus(a, units[1], i, low) for i, a in enumerate(usable)], dtype=np.float64),
         mm=np.array([float(a.mm_requirement_usd) for a in usable], dtype=np.float64),
     )
+    for account, gap in zip(usable, exposure_gap(arrays), strict=True):
+        gaps[account.id] += _mismatch(account, float(gap))
     return Assembled(
         arrays=arrays,
         rows={account.id: row for row, account in enumerate(usable)},
@@ -121,6 +124,16 @@ def account_gaps(
         elif (price := book[info.price_key]).mid is None:
             gaps.append((f"{account.id} price of {info.price_key}", f"{price.status}: {price.reason}"))
     return tuple(gaps)
+
+
+def _mismatch(account: VenueAccount, gap_usd: float) -> tuple[Gap, ...]:
+    """A gap where exposures do not add up to the surplus: its scenarios would be those of another account."""
+    if account.equity_usd is None:  # held at the low end of the price, revalued from its middle
+        return ()
+    allowed = 0.01 + 1e-6 * float(abs(account.equity_usd) + account.mm_requirement_usd)
+    if abs(gap_usd) <= allowed:
+        return ()
+    return ((account.id, f"exposures differ from the surplus by {gap_usd:.2f} USD, allowed {allowed:.2f}"),)
 
 
 def _surplus(account: VenueAccount, equity: Csr, row: int, low: F64) -> float:

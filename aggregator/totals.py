@@ -15,8 +15,6 @@ from aggregator.rounding import down, nearest, up
 from chains.types import PositionKind, VenueAccount
 from risk.arrays import F64
 
-PAUSES_PER_YEAR = Decimal("0.2")
-"""Rate at which a bridge route stops for a day or more (reference/bridge-latency.md 1.3) [assumption]."""
 YEAR_DAYS = Decimal("365.25")
 ZERO = Decimal(0)
 Rows = npt.NDArray[np.intp]
@@ -51,7 +49,7 @@ def totals(
     rows = np.array([assembled.rows[account.id] for account in accounts], dtype=np.intp)
     iso, net, uni = up(float(help_.buffers.iso)), up(float(help_.buffers.net)), up(float(help_.buffers.uni))
     stress_floor = up(help_.stress_buffer_usd)
-    addons = _addons(accounts, rows, figures, Decimal(model.settings.horizon_s))
+    addons = _addons(accounts, rows, figures, model)
     equity = sum((_known(line.equity_usd) for line in lines), ZERO)
     maintenance = sum((_known(line.mm_requirement_usd) for line in lines), ZERO)
     rest = max(uni, stress_floor) + sum(addons.values(), ZERO)
@@ -84,15 +82,14 @@ def _known(value: Decimal | None) -> Decimal:
     return value
 
 
-def _addons(
-    accounts: Sequence[VenueAccount], rows: Rows, figures: Figures, horizon_s: Decimal
-) -> dict[str, Decimal]:
+def _addons(accounts: Sequence[VenueAccount], rows: Rows, figures: Figures, model: Model) -> dict[str, Decimal]:
     """Lines on top of the buffer."""
     in_flight = ZERO
     for account, row in zip(accounts, rows, strict=True):
         if any(position.kind is PositionKind.IN_FLIGHT for position in account.positions):
             in_flight += Decimal(max(0.0, float(figures.levels.value[row])))
-    pauses = PAUSES_PER_YEAR * horizon_s / 86_400 / YEAR_DAYS
+    pauses_per_year = Decimal(max((route.law.pauses_per_year for route in model.routes), default=0.0))
+    pauses = pauses_per_year * Decimal(model.settings.horizon_s) / 86_400 / YEAR_DAYS
     return {
         "oracle_uncertainty_usd": up(float(figures.levels.oracle_uncertainty[rows].sum())),
         "in_flight_usd": up(in_flight * pauses),
