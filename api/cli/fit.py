@@ -5,9 +5,6 @@ from typing import Annotated
 
 import typer
 
-from aggregator.history import read_history_csv
-from risk.scanfit import fit_scan_law
-
 app = typer.Typer(name="fit", help="Parameter tables from price history.", no_args_is_help=True)
 
 
@@ -26,6 +23,9 @@ def scan_law(
     ] = None,
 ) -> None:
     """Fit the law of the worst move (RISK section 5) and write its table."""
+    from aggregator.history import read_history_csv
+    from risk.scanfit import fit_scan_law
+
     bars = read_history_csv(history).without(without or ())
     table = fit_scan_law(
         bars.close, bars.high, bars.low, bars.step_s, assets=bars.assets, source=source, dates=bars.dates

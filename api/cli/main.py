@@ -14,9 +14,8 @@ from api.cli import devnet, margin, serve
 from api.cli.demo import demo
 from api.cli.fit import app as fit_app
 from chains.devnet.anvil import AnvilError
-from chains.devnet.control import AlreadyUp
+from chains.devnet.errors import DevnetError
 from chains.devnet.packages import PackageError
-from chains.devnet.tape import NoSuchStep
 from chains.devnet.worldfile import NoWorld
 from chains.errors import ChainError, EndpointError, InvalidId
 from oracles.params import ParamsError
@@ -43,7 +42,7 @@ def main() -> None:
     errors = Console(stderr=True, highlight=False)
     try:
         app()
-    except (InvalidId, NoWorld, AlreadyUp, NoSuchStep, ParamsError, RiskInputError) as error:
+    except (InvalidId, NoWorld, DevnetError, ParamsError, RiskInputError) as error:
         code = _say(errors, error, 2)
     except (EndpointError, StoreError, AnvilError, PackageError) as error:
         code = _say(errors, error, 3)

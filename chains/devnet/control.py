@@ -14,15 +14,12 @@ from chains.caip import ChainId
 from chains.devnet import keep, morpho, packages, pyth, sequencer, worldfile
 from chains.devnet.anvil import AnvilError, rpc
 from chains.devnet.clock import wall_s
+from chains.devnet.errors import AlreadyUp
 from chains.devnet.tape import Step, find, play
 from chains.devnet.world import Progress, World, attach, build
 from chains.devnet.worldfile import NodeInfo, NoWorld
 
 STOP_TIMEOUT_S = 5.0
-
-
-class AlreadyUp(Exception):
-    """A devnet of this folder is running; says how to end it."""
 
 
 @dataclass(frozen=True, slots=True)

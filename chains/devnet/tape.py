@@ -11,6 +11,7 @@ from eth_utils.crypto import keccak
 from chains.devnet import chainlink, pyth, uniswap
 from chains.devnet.chain_world import ChainWorld, fresh_keys
 from chains.devnet.clock import chain_s
+from chains.devnet.errors import NoSuchStep
 from chains.devnet.perp import PerpWorld
 from chains.devnet.world import World
 
@@ -56,10 +57,6 @@ STEPS: tuple[Step, ...] = (
     Step("all-clear", "bridges and prices are back", _prices(ETH="3000", BTC="60000")),
 )
 """In order of play."""
-
-
-class NoSuchStep(ValueError):
-    """A name that is not a step; lists those that are."""
 
 
 def find(names: Sequence[str]) -> tuple[Step, ...]:
