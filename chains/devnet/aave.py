@@ -120,12 +120,12 @@ def deploy(ctx: ChainContext) -> AaveWorld:
     oracle = _oracle(ctx, provider)
     _list_reserves(ctx, provider, acl, pool, configurator)
     world = AaveWorld(ctx, pool, configurator, oracle)
-    for symbol, reserve in _listed(ctx).items():
+    for symbol, reserve in listed(ctx).items():
         world.supply(d.owner, symbol, reserve.seed)
     return world
 
 
-def _listed(ctx: ChainContext) -> dict[str, Reserve]:
+def listed(ctx: ChainContext) -> dict[str, Reserve]:
     """Reserves whose token exists on the chain."""
     return {symbol: reserve for symbol, reserve in RESERVES.items() if symbol in ctx.tokens}
 
@@ -154,8 +154,8 @@ def _configurator(ctx: ChainContext, provider: Contract) -> Contract:
 def _oracle(ctx: ChainContext, provider: Contract) -> Contract:
     d = ctx.deployer
     keys = {info.symbol: info.price_key for info in ctx.assets}
-    assets = [ctx.token(symbol) for symbol in _listed(ctx)]
-    sources = [ctx.feeds[keys[symbol]].address for symbol in _listed(ctx)]
+    assets = [ctx.token(symbol) for symbol in listed(ctx)]
+    sources = [ctx.feeds[keys[symbol]].address for symbol in listed(ctx)]
     oracle = d.deploy(
         find(PACKAGE, "AaveOracle"), provider.address, assets, sources, ZERO_ADDRESS, ZERO_ADDRESS, BASE_UNIT
     )
@@ -166,7 +166,7 @@ def _oracle(ctx: ChainContext, provider: Contract) -> Contract:
 def _list_reserves(
     ctx: ChainContext, provider: Contract, acl: Contract, pool: Contract, configurator: Contract
 ) -> None:
-    d, reserves = ctx.deployer, _listed(ctx)
+    d, reserves = ctx.deployer, listed(ctx)
     kinds = ("AToken", "StableDebtToken", "VariableDebtToken")
     receipts = [d.deploy(find(PACKAGE, kind), pool.address).address for kind in kinds]
     strategies = {reserve.curve: _strategy(ctx, provider, reserve.curve).address for reserve in reserves.values()}

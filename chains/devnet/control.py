@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from chains.caip import ChainId
-from chains.devnet import keep, morpho, packages, pyth, sequencer, worldfile
+from chains.devnet import aave36, keep, morpho, packages, pyth, sequencer, worldfile
 from chains.devnet.anvil import AnvilError, rpc
 from chains.devnet.clock import wall_s
 from chains.devnet.errors import AlreadyUp
@@ -42,7 +42,9 @@ class StatusRow:
 def fetch() -> None:
     """Install anvil, solc and the protocol packages and compile what comes as source; only what is missing."""
     packages.fetch()
-    compilations: tuple[Callable[[], object], ...] = (morpho.compiled, pyth.artifact, sequencer.artifacts)
+    compilations: tuple[Callable[[], object], ...] = (
+        aave36.compiled, morpho.compiled, pyth.artifact, sequencer.artifacts,
+    )  # fmt: skip
     with ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(work) for work in compilations]:
             done.result()

@@ -44,6 +44,10 @@ PACKAGES: dict[str, Package] = {p.name: p for p in (
     Package("@chainlink/contracts#1.4.0", "1.4.0", "SpNCJ0TPOI6pa2l702Wk4WIP8ccw5ARcRP1E/ZTqaFffXNoZeF03WhsVL8f3l3OTRFA9Z40O5KcZzmJmZQkoFA=="),  # noqa: E501
     Package("@pythnetwork/pyth-sdk-solidity", "4.2.0", "IO4pRqloqEXdbWqFbiNqthpaA5Dktl+t5GXckwdReEti90H4zcgxvINFLrSfRp7ylN2cP/LVgoCRHGEJGYlwKg=="),  # noqa: E501
     Package("viem", "2.57.20", "LSvREzKT7xFXpmxW2YFJ/OtcZRkSGLp5zywSgadBf0qQCeqh2+FxHHWyrS2zEG7ZfBWQQvk8HI1i4HPzSMD14g=="),  # noqa: E501
+    Package("@aave-dao/aave-v3-origin", "3.6.0", "TwK/TpTZGArN0G3AE+0NoafsaXc7BiXdZhYuxcD+8A5OjIGolp0cqu5FZcTDLo/pbavJvMU5v0php/LEJiJ/cQ=="),  # noqa: E501
+    Package("@bgd-labs/solidity-utils", "1.1.2", "GgKwrjgdfnd9yKiWX1LDWysbVIyw/HTvqewq+4I2FAJXJt7AdUgSOCSi/cJi4dymsQmE1u/zgXHSeFH5fI+XsA=="),  # noqa: E501
+    Package("@openzeppelin/contracts", "5.3.0", "zj/KGoW7zxWUE8qOI++rUM18v+VeLTTzKs/DJFkSzHpQFPD/jKKF0TrMxBfGLl3kpdELCNccvB3zmofSzm4nlA=="),  # noqa: E501
+    Package("@openzeppelin/contracts-upgradeable", "5.3.0", "yVzSSyTMWO6rapGI5tuqkcLpcGGXA0UA1vScyV5EhE5yw8By3Ewex9rDUw8lfVw0iTkvR/egjfcW5vpk03lqZg=="),  # noqa: E501
     Package("@morpho-org/morpho-blue", "1.0.0", "MKtzYMRE65B1hVJYAPtml3ecHPY2e/SL3JRvM7XWjtbnWQX6U/C3beSdxr7v+rHaVJ0ri/dUPxvNfWtr0NZdGw=="),  # noqa: E501
 )}
 # fmt: on

@@ -9,6 +9,7 @@ from typing import Any
 from chains.devnet.artifacts import Artifact
 from chains.devnet.packages import PackageError, cache_root, npm_dir
 
+OUTPUT = ("abi", "evm.bytecode.object", "evm.bytecode.linkReferences")
 _DRIVER = (
     "const solc=require(process.argv[1]);let s='';process.stdin.on('data',d=>s+=d)"
     ".on('end',()=>process.stdout.write(solc.compile(s)))"
@@ -26,7 +27,7 @@ def compile_sources(
     standard = {
         "language": "Solidity",
         "sources": {path: {"content": text} for path, text in sorted(sources.items())},
-        "settings": {**settings, "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object"]}}},
+        "settings": {**settings, "outputSelection": {"*": {"*": list(OUTPUT)}}},
     }
     text = json.dumps(standard, sort_keys=True)
     kept = cache_root() / "solc" / f"{hashlib.sha256((version + text).encode()).hexdigest()[:32]}.json"
@@ -41,7 +42,17 @@ def compile_sources(
         part.write_text(json.dumps(wanted))
         part.rename(kept)
     content = json.loads(kept.read_text())
-    return {name: Artifact(name, item["abi"], item["evm"]["bytecode"]["object"]) for name, item in content.items()}
+    return {name: _artifact(name, item) for name, item in content.items()}
+
+
+def _artifact(name: str, item: Mapping[str, Any]) -> Artifact:
+    bytecode = item["evm"]["bytecode"]
+    links = {
+        library: tuple(place["start"] for place in places)
+        for libraries in bytecode["linkReferences"].values()
+        for library, places in libraries.items()
+    }
+    return Artifact(name, item["abi"], bytecode["object"], links)
 
 
 def _run(version: str, text: str) -> str:

@@ -1,7 +1,8 @@
-"""Aave v3.0: a lending account, liquidatable when collateral x liquidation threshold falls below its debt.
+"""Aave v3.0 and v3.6: a lending account, liquidatable when collateral x threshold falls below its debt.
 
-E = sum of collateral x threshold (by the contract's average, which it truncates to whole bps), k·MM = debt.
-Contract address in the deployment: ``pool``. Pools of revision 1 to 3 are v3.0; 3.1 and later are refused.
+E = sum of collateral x liquidation threshold (v3.0: by the contract's average, which it truncates to whole bps;
+v3.6: the exact sum), k·MM = debt. Contract address in the deployment: ``pool``. Which version it is, the pool's
+revision says at every read (1 to 3: v3.0, 10: v3.6); any other one is refused, because rules changed in between.
 """
 
 from chains.venues.aave.account import VENUE

@@ -1,4 +1,4 @@
-"""An Aave v3.0 account from primitive state, by the arithmetic of GenericLogic.calculateUserAccountData."""
+"""An Aave v3 account from primitive state, by the arithmetic of GenericLogic.calculateUserAccountData."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,8 +6,9 @@ from decimal import Decimal, localcontext
 
 from chains.caip import AccountId, AssetId, erc20
 from chains.types import Exposure, OwnCheck, Position, PositionKind, Spot, VenueAccount, VenueId
-from chains.venues.aave.fixed_point import BPS, RAY, WAD, percent_mul, ray_mul, wad_div
+from chains.venues.aave.fixed_point import BPS, RAY, WAD, percent_mul, wad_div
 from chains.venues.aave.market import AccountData, EMode, Market, Reserve, UserState
+from chains.venues.aave.version import V30, Version
 
 VENUE = VenueId("aave-v3")
 NO_DEBT_HEALTH = 2**256 - 1
@@ -34,6 +35,8 @@ class Leg:
     collateral: bool
     threshold: int
     """Effective liquidation threshold, bps; 0 where the supply is no collateral."""
+    ltv: int
+    """Effective LTV, bps; what it is for the e-mode's collateral differs between versions."""
     variable_debt: int
     stable_debt: int
     stable_rate: int
@@ -60,7 +63,7 @@ class Totals:
     debt: int
     threshold: int
     equity: int
-    """Collateral x average threshold, as the pool rounds it: the numerator of the health factor."""
+    """Collateral x threshold, as the pool rounds it: the numerator of the health factor."""
     health: int
 
 
@@ -72,7 +75,7 @@ def decode_account(account: AccountId, market: Market, user: UserState) -> Venue
     legs = decode_legs(market, user)
     if not legs:
         return None
-    totals = sum_up(legs)
+    totals = sum_up(legs, market.version)
     with localcontext(prec=PRECISION):
         return VenueAccount(
             account=account,
@@ -101,16 +104,19 @@ def decode_legs(market: Market, user: UserState) -> tuple[Leg, ...]:
 
 def _leg(reserve: Reserve, emode: EMode | None, market: Market, user: UserState) -> Leg:
     asset, symbol = market.names.get(reserve.token, (erc20(market.at.chain, reserve.token), reserve.token[:10]))
-    in_emode = emode is not None and reserve.emode == emode.id
+    version = market.version
+    in_emode = emode is not None and emode.holds(reserve)
     own_price = price = market.prices.get(reserve.token)
     priced_by = asset
     if in_emode and emode is not None and emode.price_source is not None:
         price = market.prices.get(emode.price_source)
         priced_by = market.names.get(emode.price_source, (asset, ""))[0]
-    supplied = ray_mul(user.supplied.get(reserve.id, 0), reserve.supply_index)
-    collateral = reserve.threshold != 0 and user.is_collateral(reserve.id)
+    supplied = version.supplied(user.supplied.get(reserve.id, 0), reserve.supply_index)
+    counts = version.emode_bitmaps or reserve.threshold != 0
+    collateral = counts and user.is_collateral(reserve.id)
+    ltv = emode.ltv_of(reserve) if version.emode_bitmaps and in_emode and emode is not None else reserve.ltv
     threshold = emode.threshold if in_emode and emode is not None else reserve.threshold
-    variable = ray_mul(user.variable_debt.get(reserve.id, 0), reserve.borrow_index)
+    variable = version.owed(user.variable_debt.get(reserve.id, 0), reserve.borrow_index)
     stable = user.stable_debt.get(reserve.id, 0)
     if price is None and ((collateral and supplied) or variable or stable):
         raise LookupError(f"{symbol}: the pool's oracle has no price")
@@ -118,14 +124,19 @@ def _leg(reserve: Reserve, emode: EMode | None, market: Market, user: UserState)
     return Leg(
         reserve=reserve, asset=asset, symbol=symbol, price=price, own_price=own_price, priced_by=priced_by,
         supplied=supplied, supplied_base=supplied * (price or 0) // unit,
-        collateral=collateral, threshold=threshold if collateral else 0,
+        collateral=collateral, threshold=threshold if collateral else 0, ltv=ltv,
         variable_debt=variable, stable_debt=stable, stable_rate=user.stable_rates.get(reserve.id, 0),
-        debt_base=(variable + stable) * (price or 0) // unit,
+        debt_base=version.debt_value(variable + stable, price or 0, unit),
     )  # fmt: skip
 
 
-def sum_up(legs: Iterable[Leg]) -> Totals:
-    """Totals with the pool's own rounding: each value down, the average threshold truncated to whole bps."""
+def sum_up(legs: Iterable[Leg], version: Version = V30) -> Totals:
+    """Totals with the pool's own rounding.
+
+    v3.0 truncates the average threshold to whole bps and uses that; in v3.6 the health factor comes from the exact
+    sum, and the average is for show only. Equity is cut to a base unit there: debts being whole base units, it is
+    below the debt exactly where the health factor is below 1.
+    """
     collateral = debt = weighted = 0
     for leg in legs:
         debt += leg.debt_base
@@ -133,6 +144,9 @@ def sum_up(legs: Iterable[Leg]) -> Totals:
             collateral += leg.supplied_base
             weighted += leg.supplied_base * leg.threshold
     threshold = weighted // collateral if collateral else 0
+    if not version.averages_threshold:
+        health = wad_div(weighted, debt) // BPS if debt else NO_DEBT_HEALTH
+        return Totals(collateral, debt, threshold, weighted // BPS, health)
     equity = percent_mul(collateral, threshold)
     return Totals(collateral, debt, threshold, equity, wad_div(equity, debt) if debt else NO_DEBT_HEALTH)
 
@@ -155,10 +169,10 @@ def _checks(ours: Totals, own: AccountData, market: Market) -> tuple[OwnCheck, .
 def _exposures(legs: Sequence[Leg], market: Market, totals: Totals) -> Iterable[Exposure]:
     """Legs as exposures: sum of equity = E, sum of requirement = k·MM, to the 1e-8 dollars the pool cuts per leg.
 
-    The pool truncates the average threshold; what that takes is spread over the collateral as the same share of
-    its value. Exact where all collateral has one threshold or moves together, else off by less than 1 bp of it.
+    v3.0 truncates the average threshold; what that takes is spread over the collateral as the same share of its
+    value. Exact where all collateral has one threshold or moves together, else off by less than 1 bp of it.
     """
-    cut = _truncation(legs, totals)
+    cut = _truncation(legs, totals) if market.version.averages_threshold else Decimal(0)
     for leg in legs:
         own, used = _spot(leg.asset, leg.own_price, market), _spot(leg.priced_by, leg.price, market)
         supplied, debt = Decimal(leg.supplied) / leg.unit, Decimal(leg.debt) / leg.unit
@@ -199,8 +213,8 @@ def _withdrawable(legs: Sequence[Leg], market: Market, totals: Totals) -> Decima
     """Most that can leave with the health factor at 1 or above, limited by what lies in the pool.
 
     Supplies that are no collateral leave freely; collateral with the lowest threshold first. While collateral
-    with LTV 0 backs a debt, only that may leave (ValidationLogic.validateHFAndLtv). None where the price or the
-    liquidity of a supply is unknown.
+    with LTV 0 backs a debt, only that may leave (ValidationLogic: validateHFAndLtv, in v3.6 validateHFAndLtvzero).
+    None where the price or the liquidity of a supply is unknown.
     """
     supplies = [leg for leg in legs if leg.supplied]
     if any(leg.price is None or leg.reserve.token not in market.liquidity for leg in supplies):
@@ -208,9 +222,9 @@ def _withdrawable(legs: Sequence[Leg], market: Market, totals: Totals) -> Decima
     most = {leg.reserve.id: _free(leg, market) for leg in supplies}
     backing = [leg for leg in supplies if leg.collateral] if totals.debt else []
     total = sum(most[leg.reserve.id] for leg in supplies if leg not in backing)
-    blocking = [leg for leg in backing if leg.reserve.ltv == 0]
+    blocking = [leg for leg in backing if leg.ltv == 0]
     surplus = totals.equity - totals.debt
-    if len({leg.threshold for leg in backing}) > 1:
+    if market.version.averages_threshold and len({leg.threshold for leg in backing}) > 1:
         surplus -= totals.collateral // BPS + 1  # the average may be truncated by one more bp afterwards
     for leg in sorted(blocking or backing, key=lambda leg: leg.threshold):
         if surplus <= 0:
@@ -267,7 +281,7 @@ def _supply_details(leg: Leg) -> dict[str, str]:
     details = {"rate_per_year": _per_year(reserve.supply_rate)}
     if leg.collateral:
         details["liquidation_threshold_bps"] = str(leg.threshold)
-        details["ltv_bps"] = str(reserve.ltv)
+        details["ltv_bps"] = str(leg.ltv)
         details["liquidation_bonus_bps"] = str(max(reserve.bonus - BPS, 0))
     if reserve.debt_ceiling_usd:
         details["debt_ceiling_usd"] = str(reserve.debt_ceiling_usd)

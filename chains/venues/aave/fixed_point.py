@@ -1,4 +1,4 @@
-"""Aave's integer arithmetic: WadRayMath, PercentageMath and MathUtils of v3.0, with their rounding.
+"""Aave's integer arithmetic: WadRayMath, PercentageMath and MathUtils of v3.0 and v3.6, with their rounding.
 
 All functions take and give non-negative ints. wad = 1e18, ray = 1e27, percentages in bps.
 """
@@ -13,6 +13,16 @@ YEAR_S = 365 * 86400
 def ray_mul(a: int, b: int) -> int:
     """Product of two rays, rounded half up."""
     return (a * b + RAY // 2) // RAY
+
+
+def ray_mul_floor(a: int, b: int) -> int:
+    """Product of two rays, rounded down."""
+    return a * b // RAY
+
+
+def ray_mul_ceil(a: int, b: int) -> int:
+    """Product of two rays, rounded up."""
+    return -(-a * b // RAY)
 
 
 def wad_div(a: int, b: int) -> int:
@@ -39,6 +49,14 @@ def compounded_interest(rate: int, elapsed_s: int) -> int:
     second = elapsed_s * (elapsed_s - 1) * squared // 2
     third = elapsed_s * (elapsed_s - 1) * max(elapsed_s - 2, 0) * cubed // 6
     return RAY + rate * elapsed_s // YEAR_S + second + third
+
+
+def binomial_interest(rate: int, elapsed_s: int) -> int:
+    """Growth factor (ray) as MathUtils of v3.6 approximates it: 1 + x + x²/2 + x³/6, x the rate for the time."""
+    if elapsed_s == 0:
+        return RAY
+    x = rate * elapsed_s // YEAR_S
+    return RAY + x + ray_mul(x, x // 2 + ray_mul(x, x // 6))
 
 
 def income_index(index: int, rate: int, elapsed_s: int) -> int:

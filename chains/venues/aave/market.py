@@ -1,4 +1,4 @@
-"""State of an Aave v3.0 market at one block: reserves with accrued indexes and prices, e-mode categories."""
+"""State of an Aave v3 market at one block: reserves with accrued indexes and prices, e-mode categories."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from chains.caip import Address, AssetId
 from chains.types import BlockRef
-from chains.venues.aave.fixed_point import debt_index, income_index
+from chains.venues.aave.fixed_point import income_index
+from chains.venues.aave.version import V30, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,20 @@ class EMode:
     threshold: int
     price_source: Address | None
     """Asset whose oracle price replaces that of every asset in the category; None where each keeps its own."""
+    collateral: int | None = None
+    """Bitmap of the reserve ids that are collateral in the category; None where reserves name their category."""
+    ltv_zero: int = 0
+    """Bitmap of those among them whose LTV is 0 all the same."""
+
+    def holds(self, reserve: Reserve) -> bool:
+        """The category's terms apply to the reserve as collateral."""
+        if self.collateral is None:
+            return reserve.emode == self.id
+        return bool(self.collateral >> reserve.id & 1)
+
+    def ltv_of(self, reserve: Reserve) -> int:
+        """LTV of a reserve that the category holds."""
+        return 0 if self.ltv_zero >> reserve.id & 1 else self.ltv
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +83,7 @@ class Market:
     """Tokens lying in the pool by token, raw: the most that can leave; absent where unknown."""
     names: Mapping[Address, tuple[AssetId, str]]
     """Asset and symbol of the tokens that the deployment registers."""
+    version: Version = V30
 
 
 class AccountData(NamedTuple):
@@ -106,10 +122,10 @@ class UserState:
         return bool(self.configuration >> (2 * reserve_id) & 1)
 
 
-def decode_reserve(token: Address, data: Sequence[Any], at: BlockRef) -> Reserve:
+def decode_reserve(token: Address, data: Sequence[Any], at: BlockRef, version: Version = V30) -> Reserve:
     """Reserve from the 15 words of ``getReserveData``, indexes accrued to the block.
 
-    Bit positions of the configuration word: ReserveConfiguration of v3.0.
+    Bit positions of the configuration word: ReserveConfiguration of v3.0; v3.6 left the e-mode bits unused.
     """
     bits = int(data[0])
     elapsed_s = at.timestamp - int(data[6])
@@ -127,11 +143,11 @@ def decode_reserve(token: Address, data: Sequence[Any], at: BlockRef) -> Reserve
         active=bool(part(56, 1)),
         paused=bool(part(60, 1)),
         siloed=bool(part(62, 1)),
-        emode=part(168, 8),
+        emode=0 if version.emode_bitmaps else part(168, 8),
         debt_ceiling_usd=Decimal(part(212, 40)).scaleb(-2),
         supply_index=income_index(data[1], data[2], elapsed_s),
         supply_rate=data[2],
-        borrow_index=debt_index(data[3], data[4], elapsed_s),
+        borrow_index=version.debt_index(data[3], data[4], elapsed_s),
         borrow_rate=data[4],
         a_token=data[8],
         stable_debt_token=data[9],

@@ -1,4 +1,4 @@
-"""Reading an Aave v3.0 pool: three batched rounds for all accounts, then pure decoding."""
+"""Reading an Aave v3 pool: three batched rounds for all accounts, then pure decoding."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -11,10 +11,9 @@ from chains.protocols import ChainClient
 from chains.types import BlockRef, Call, CallResult, Cut, ReadFailure, ReadResult, VenueAccount, VenueId, failed
 from chains.venues.aave.account import VENUE, decode_account
 from chains.venues.aave.market import AccountData, EMode, Market, Reserve, UserState, decode_reserve
+from chains.venues.aave.version import VERSIONS, Version
 
 ZERO_ADDRESS = Address("0x" + "0" * 40)
-KNOWN_REVISIONS = (1, 2, 3)
-"""POOL_REVISION of the v3.0 pools; 3.1 starts at 4 and changes e-modes (3.2), debts (3.4) and rounding (3.5)."""
 
 PROVIDER = Function("ADDRESSES_PROVIDER()", "(address)")
 REVISION = Function("POOL_REVISION()", "(uint256)")
@@ -29,14 +28,16 @@ RESERVE_DATA = Function(
     "address,address,address,address,uint128,uint128,uint128)",
 )
 EMODE_DATA = Function("getEModeCategoryData(uint8)", "((uint16,uint16,uint16,address,string))")
+EMODE_TERMS = Function("getEModeCategoryCollateralConfig(uint8)", "((uint16,uint16,uint16))")
+EMODE_COLLATERAL = Function("getEModeCategoryCollateralBitmap(uint8)", "(uint128)")
+EMODE_LTV_ZERO = Function("getEModeCategoryLtvzeroBitmap(uint8)", "(uint128)")
+VIRTUAL_BALANCE = Function("getVirtualUnderlyingBalance(address)", "(uint128)")
 BASE_CURRENCY = Function("BASE_CURRENCY()", "(address)")
 BASE_UNIT = Function("BASE_CURRENCY_UNIT()", "(uint256)")
 PRICE = Function("getAssetPrice(address)", "(uint256)")
 SCALED = Function("scaledBalanceOf(address)", "(uint256)")
 BALANCE = Function("balanceOf(address)", "(uint256)")
 STABLE_USER_RATE = Function("getUserStableRate(address)", "(uint256)")
-DEBT_CALLS = 3
-"""Calls for each borrowed reserve."""
 
 
 class _Refused(Exception):
@@ -44,6 +45,7 @@ class _Refused(Exception):
 
 
 class _Pool(NamedTuple):
+    version: Version
     provider: Address
     tokens: tuple[Address, ...]
 
@@ -58,7 +60,7 @@ class _Asked(NamedTuple):
 
 
 class AaveReader:
-    """VenueReader of one Aave v3.0 pool; an account is the cross account of an address."""
+    """VenueReader of one Aave v3 pool of any version known; an account is the cross account of an address."""
 
     def __init__(self, client: ChainClient, deployment: ChainDeployment) -> None:
         self._client = client
@@ -97,14 +99,14 @@ class AaveReader:
         pool, asked, failures = await self._first_round(accounts, at)
         oracle, reserves, emodes = await self._second_round(pool, asked, at)
         sources = {e.price_source for e in emodes.values() if e.price_source is not None}
-        shared = self._shared_calls(oracle, reserves, sources)
-        own = [call for one in asked for call in _balance_calls(one, reserves)]
+        shared = self._shared_calls(oracle, pool.version, reserves, sources)
+        own = [call for one in asked for call in _balance_calls(one, reserves, pool.version)]
         results = await self._client.call([*shared, *own], at)
-        market = self._market(results[: len(shared)], reserves, emodes, sources, at)
+        market = self._market(results[: len(shared)], pool.version, reserves, emodes, sources, at)
         answers = iter(results[len(shared) :])
         found: list[VenueAccount] = []
         for one in asked:
-            balances = [next(answers) for _ in _balance_calls(one, reserves)]
+            balances = [next(answers) for _ in _balance_calls(one, reserves, pool.version)]
             read = _decode_one(one, market, balances)
             if isinstance(read, ReadFailure):
                 failures.append(read)
@@ -136,33 +138,37 @@ class AaveReader:
         categories = sorted({one.emode for one in asked if one.emode})
         calls = [ORACLE.call(pool.provider)]
         calls += [RESERVE_DATA.call(self._pool, token) for token in pool.tokens]
-        calls += [EMODE_DATA.call(self._pool, category) for category in categories]
+        kinds = _emode_functions(pool.version)
+        calls += [function.call(self._pool, category) for category in categories for function in kinds]
         results = await self._client.call(calls, at)
         try:
             (oracle,) = ORACLE.decode(results[0])
             split = 1 + len(pool.tokens)
             reserves = tuple(
-                decode_reserve(token, RESERVE_DATA.decode(result), at)
+                decode_reserve(token, RESERVE_DATA.decode(result), at, pool.version)
                 for token, result in zip(pool.tokens, results[1:split], strict=True)
             )
             emodes = {
-                category: _decode_emode(category, result)
-                for category, result in zip(categories, results[split:], strict=True)
+                category: _decode_emode(category, results[at_ : at_ + len(kinds)])
+                for category, at_ in zip(categories, range(split, len(results), len(kinds)), strict=True)
             }
         except BadAnswer as error:
             raise _refusal(error) from None
         return oracle, reserves, emodes
 
     def _shared_calls(
-        self, oracle: Address, reserves: Sequence[Reserve], sources: Iterable[Address]
+        self, oracle: Address, version: Version, reserves: Sequence[Reserve], sources: Iterable[Address]
     ) -> list[Call]:
         calls = [BASE_CURRENCY.call(oracle), BASE_UNIT.call(oracle)]
         calls += [PRICE.call(oracle, token) for token in _priced(reserves, sources)]
+        if version.emode_bitmaps:  # since 3.1 the pool counts what it holds: tokens sent to it are not its own
+            return calls + [VIRTUAL_BALANCE.call(self._pool, reserve.token) for reserve in reserves]
         return calls + [BALANCE.call(reserve.token, reserve.a_token) for reserve in reserves]
 
     def _market(
         self,
         results: Sequence[CallResult],
+        version: Version,
         reserves: tuple[Reserve, ...],
         emodes: Mapping[int, EMode],
         sources: Iterable[Address],
@@ -189,6 +195,7 @@ class AaveReader:
                 token: raw for token, result in liquidity if (raw := _word_or_none(BALANCE, result)) is not None
             },
             names=self._names,
+            version=version,
         )
 
 
@@ -197,13 +204,14 @@ def _priced(reserves: Sequence[Reserve], sources: Iterable[Address]) -> list[Add
     return tokens + sorted(set(sources) - set(tokens))
 
 
-def _balance_calls(one: _Asked, reserves: Sequence[Reserve]) -> list[Call]:
+def _balance_calls(one: _Asked, reserves: Sequence[Reserve], version: Version) -> list[Call]:
     """Supplies of every reserve (those that are no collateral leave no bit), debts where the bit is set."""
     user = account_address(one.account)
     calls = [SCALED.call(reserve.a_token, user) for reserve in reserves]
     for reserve in _borrowed(one, reserves):
         calls.append(SCALED.call(reserve.variable_debt_token, user))
-        calls += [function.call(reserve.stable_debt_token, user) for function in (BALANCE, STABLE_USER_RATE)]
+        if version.stable_debts:
+            calls += [function.call(reserve.stable_debt_token, user) for function in (BALANCE, STABLE_USER_RATE)]
     return calls
 
 
@@ -217,18 +225,18 @@ def _decode_one(one: _Asked, market: Market, balances: Sequence[CallResult]) -> 
         supplied = {r.id: _word(SCALED, result) for r, result in zip(reserves, balances, strict=False)}
         if one.configuration == 0 and not any(supplied.values()):
             return None
-        borrowed = _borrowed(one, reserves)
+        borrowed, each = _borrowed(one, reserves), market.version.debt_calls
         debts = {
-            reserve.id: balances[at : at + DEBT_CALLS]
-            for reserve, at in zip(borrowed, range(len(reserves), len(balances), DEBT_CALLS), strict=True)
+            reserve.id: balances[at : at + each]
+            for reserve, at in zip(borrowed, range(len(reserves), len(balances), each), strict=True)
         }
         user = UserState(
             configuration=one.configuration,
             emode=one.emode,
             supplied=supplied,
-            variable_debt={i: _word(SCALED, variable) for i, (variable, _, _) in debts.items()},
-            stable_debt={i: _word(BALANCE, stable) for i, (_, stable, _) in debts.items()},
-            stable_rates={i: _word(STABLE_USER_RATE, rate) for i, (_, _, rate) in debts.items()},
+            variable_debt={i: _word(SCALED, found[0]) for i, found in debts.items()},
+            stable_debt={i: _word(BALANCE, found[1]) for i, found in debts.items() if found[1:]},
+            stable_rates={i: _word(STABLE_USER_RATE, found[2]) for i, found in debts.items() if found[1:]},
             own=AccountData(*ACCOUNT_DATA.decode(one.own)),
         )
         return decode_account(one.account, market, user)
@@ -246,14 +254,23 @@ def _decode_pool(results: Sequence[CallResult], pool: Address) -> _Pool:
         (tokens,) = RESERVES.decode(results[2])
     except BadAnswer as error:
         raise _refusal(error) from None
-    if revision not in KNOWN_REVISIONS:
-        known = ", ".join(map(str, KNOWN_REVISIONS))
-        raise _Refused("unknown_mode", f"pool revision {revision} is not Aave v3.0 (known: {known})")
-    return _Pool(provider, tuple(tokens))
+    if revision not in VERSIONS:
+        known = ", ".join(f"{number} (v{version.name})" for number, version in VERSIONS.items())
+        raise _Refused("unknown_mode", f"pool revision {revision} is none of {known}: its rules are not known")
+    return _Pool(VERSIONS[revision], provider, tuple(tokens))
 
 
-def _decode_emode(category: int, result: CallResult) -> EMode:
-    ((ltv, threshold, _, source, _),) = EMODE_DATA.decode(result)
+def _emode_functions(version: Version) -> tuple[Function, ...]:
+    return (EMODE_TERMS, EMODE_COLLATERAL, EMODE_LTV_ZERO) if version.emode_bitmaps else (EMODE_DATA,)
+
+
+def _decode_emode(category: int, results: Sequence[CallResult]) -> EMode:
+    if len(results) > 1:
+        terms, collateral, ltv_zero = results
+        ((ltv, threshold, _),) = EMODE_TERMS.decode(terms)
+        bitmaps = _word(EMODE_COLLATERAL, collateral), _word(EMODE_LTV_ZERO, ltv_zero)
+        return EMode(category, ltv, threshold, None, *bitmaps)
+    ((ltv, threshold, _, source, _),) = EMODE_DATA.decode(results[0])
     return EMode(category, ltv, threshold, None if source == ZERO_ADDRESS else source)
 
 

@@ -339,7 +339,7 @@ async def test_a_supplier_is_read_in_three_rounds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("revision", "wanted"), [(4, "pool revision 4 is not Aave v3.0"), (11, "pool revision 11")]
+    ("revision", "wanted"), [(4, "pool revision 4 is none of 1 (v3.0)"), (11, "pool revision 11")]
 )
 async def test_a_later_pool_is_refused(revision: int, wanted: str) -> None:
     (failure,) = (await read(answering(revision=revision))).failures
