@@ -19,6 +19,9 @@ from aggregator.store.repository import Due, Store
 
 log = logging.getLogger(__name__)
 
+OUTBOX = "outbox itself"
+"""Name under which a failure of the store is remembered, beside the receivers' names."""
+
 
 class Notifier:
     """Empties the outbox. ``wake`` after a commit makes it look at once."""
@@ -44,12 +47,25 @@ class Notifier:
         async with aiohttp.ClientSession() as session:
             while True:
                 self._due.clear()
-                await self.deliver_due(session, utc_now())
+                await self._deliver_or_say(session)
                 try:
                     async with asyncio.timeout(self._service.retry_base_s):
                         await self._due.wait()
                 except TimeoutError:
                     continue
+
+    async def _deliver_or_say(self, session: aiohttp.ClientSession) -> None:
+        """One look at the outbox; whatever fails, the next one comes. A failure and its end are said once."""
+        try:
+            await self.deliver_due(session, utc_now())
+        except Exception:
+            if OUTBOX not in self._failing:
+                self._failing.add(OUTBOX)
+                log.exception("the outbox cannot be read; will retry")
+        else:
+            if OUTBOX in self._failing:
+                self._failing.discard(OUTBOX)
+                log.info("the outbox can be read again")
 
     async def deliver_due(self, session: aiohttp.ClientSession, now: datetime) -> int:
         """Try every delivery that is due, receivers in parallel; returns how many were answered."""

@@ -11,6 +11,7 @@ from aggregator import metrics
 from aggregator.alerts import Alert, status_change
 from aggregator.clock import unix, utc_now
 from aggregator.cycle import Cycle
+from aggregator.errors import ServiceError
 from aggregator.notify import Notifier
 from aggregator.report import MarginReport
 from aggregator.store.repository import Store
@@ -60,7 +61,7 @@ class Service:
             started = time.monotonic()
             try:
                 await self.scan()
-            except ChainError as error:
+            except Exception as error:  # noqa: BLE001 - whatever fails, the watching goes on; readyz shows it
                 self._failed(error)
             else:
                 self._recovered()
@@ -80,7 +81,8 @@ class Service:
         metrics.CYCLES.labels(result="failed").inc()
         if not self._failing:
             self._failing = True
-            log.error("scans fail: %s", error)
+            known = isinstance(error, (ChainError, ServiceError))
+            log.error("scans fail: %s", error if known else type(error).__name__, exc_info=not known)
 
     def _recovered(self) -> None:
         if self._failing:

@@ -1,0 +1,69 @@
+"""The scan loop outlives whatever fails, says so once, and recovers."""
+
+import asyncio
+
+import pytest
+
+from aggregator.config import ServiceSettings
+from aggregator.notify import Notifier
+from aggregator.service import Service
+from aggregator.store.repository import Store
+from chains.errors import EndpointUnreachable
+from tests.kit.reports import a_report
+
+
+class Cycle:
+    """Fails as scripted, then gives a report."""
+
+    def __init__(self, *failures):
+        self.failures = list(failures)
+        self.runs = 0
+
+    async def run(self, now):
+        self.runs += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return (a_report(),)
+
+
+@pytest.fixture
+async def store(tmp_path):
+    opened = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 's.db'}")
+    yield opened
+    await opened.close()
+
+
+async def run_until(service, condition):
+    task = asyncio.create_task(service.run())
+    try:
+        async with asyncio.timeout(5):
+            while not condition():
+                await asyncio.sleep(0.005)
+    finally:
+        task.cancel()
+
+
+async def test_any_failure_is_logged_once_and_the_next_scan_comes(store, caplog):
+    cycle = Cycle(EndpointUnreachable("eip155:1 endpoint 1: refused"), ValueError("unexpected"))
+    service = Service(cycle, store, Notifier(store, (), ServiceSettings()), 0.01)
+    with caplog.at_level("INFO", logger="aggregator.service"):
+        await run_until(service, lambda: service.last_scan is not None)
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == ["scans fail: eip155:1 endpoint 1: refused", "scans work again"]
+    assert await store.count_reports() >= 1
+
+
+async def test_delivery_outlives_a_store_that_fails(store, caplog, monkeypatch):
+    notifier = Notifier(store, (), ServiceSettings(retry_base_s=0.01))
+    answers = [OSError("disk"), OSError("disk"), []]
+
+    async def due(now):
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(store, "due", due)
+    with caplog.at_level("INFO", logger="aggregator.notify"):
+        await run_until(notifier, lambda: "again" in caplog.text)
+    assert len([r for r in caplog.records if "cannot be read" in r.getMessage()]) == 1
