@@ -19,6 +19,9 @@ VenueId = NewType("VenueId", str)
 """A protocol deployment holding positions, for example ``aave-v3``. One id on every chain."""
 
 ZERO = Decimal(0)
+BOOKED = "booked"
+"""Key of ``Position.details``: the amount as the venue's storage keeps it (scaled balance, shares, …), which only
+events of the account change. Without the key that is ``raw``; '' marks a leg that moves without such events."""
 
 
 class Finality(StrEnum):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
 from chains.caip import AccountId, AssetId, erc20
-from chains.types import Exposure, OwnCheck, Position, PositionKind, Spot, VenueAccount, VenueId
+from chains.types import BOOKED, Exposure, OwnCheck, Position, PositionKind, Spot, VenueAccount, VenueId
 from chains.venues.aave.fixed_point import BPS, RAY, WAD, percent_mul, wad_div
 from chains.venues.aave.market import AccountData, EMode, Market, Reserve, UserState
 from chains.venues.aave.version import V30, Version
@@ -262,14 +262,18 @@ def _positions(legs: Sequence[Leg], market: Market, user: UserState) -> Iterable
             kind, word = (
                 (PositionKind.COLLATERAL, "collateral") if leg.collateral else (PositionKind.HOLDING, "supplied")
             )
-            details = {**shared, **_supply_details(leg), **({"isolation_mode": "true"} if isolated else {})}
+            booked = {BOOKED: str(user.supplied.get(reserve.id, 0))}
+            details = {**shared, **booked, **_supply_details(leg)}
+            if isolated:
+                details["isolation_mode"] = "true"
             yield Position(kind, leg.asset, f"{leg.symbol} {word}", leg.supplied, reserve.decimals, price, details)
         rates = (reserve.borrow_rate, leg.stable_rate)
         for amount, word, rate in zip(
             (leg.variable_debt, leg.stable_debt), ("variable", "stable"), rates, strict=True
         ):
             if amount:
-                details = {**shared, "rate_mode": word, "rate_per_year": _per_year(rate)}
+                booked = {BOOKED: str(user.variable_debt.get(reserve.id, 0)) if word == "variable" else ""}
+                details = {**shared, **booked, "rate_mode": word, "rate_per_year": _per_year(rate)}
                 if reserve.siloed:
                     details["siloed_borrowing"] = "true"
                 label = f"{leg.symbol} {word} debt"

@@ -1,10 +1,9 @@
-"""Events of an Aave pool. Balances are followed at the tokens, because aTokens can be passed on without the pool."""
+"""Events of an Aave pool. Balances are followed at the tokens: aTokens can be passed on without the pool."""
 
 from typing import Final
 
 from chains.caip import Address
-from chains.errors import BadAnswer
-from chains.events import Addresses, Names, VenueEvents
+from chains.events import ZERO_ADDRESS, Addresses, Names, VenueEvents
 from chains.evm.abi import Function
 from chains.protocols import ChainClient
 from chains.types import BlockRef
@@ -13,9 +12,11 @@ from chains.venues.aave.account import VENUE
 _PROVIDER: Final = Function("ADDRESSES_PROVIDER()", "(address)")
 _CONFIGURATOR: Final = Function("getPoolConfigurator()", "(address)")
 _RESERVES: Final = Function("getReservesList()", "(address[])")
-_DATA_PROVIDER: Final = Function("getPoolDataProvider()", "(address)")
-_TOKENS: Final = Function("getReserveTokensAddresses(address)", "(address,address,address)")
-"""aToken, stable debt (zero from 3.4 on) and variable debt: the shape is the same in every v3."""
+_RESERVE: Final = Function(
+    "getReserveData(address)",
+    "(uint256,uint128,uint128,uint128,uint128,uint128,uint40,uint16,address,address,address)",
+)
+"""Up to the aToken, the stable debt (zero from 3.4 on) and the variable debt the same in every v3."""
 
 
 async def contracts(client: ChainClient, names: Addresses, at: BlockRef) -> frozenset[Address]:
@@ -26,13 +27,12 @@ async def contracts(client: ChainClient, names: Addresses, at: BlockRef) -> froz
     pool = names["pool"]
     provider, reserves = await client.call([_PROVIDER.call(pool), _RESERVES.call(pool)], at)
     (registry,), (tokens,) = _PROVIDER.decode(provider), _RESERVES.decode(reserves)
-    first = await client.call([_CONFIGURATOR.call(registry), _DATA_PROVIDER.call(registry)], at)
-    (configurator,), (helper,) = _CONFIGURATOR.decode(first[0]), _DATA_PROVIDER.decode(first[1])
-    if int(helper, 16) == 0:
-        raise BadAnswer(f"{VENUE}: the pool's address provider names no data provider")
-    answers = await client.call([_TOKENS.call(helper, token) for token in tokens], at)
-    found = {token for answer in answers for token in _TOKENS.decode(answer) if int(token, 16)}
-    return frozenset({pool, configurator, *found})
+    answers = await client.call(
+        [_CONFIGURATOR.call(registry), *(_RESERVE.call(pool, token) for token in tokens)], at
+    )
+    (configurator,) = _CONFIGURATOR.decode(answers[0])
+    found = {token for answer in answers[1:] for token in _RESERVE.decode(answer)[8:11]}
+    return frozenset({pool, configurator, *found}) - {ZERO_ADDRESS}
 
 
 EVENTS: Final = VenueEvents(

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from chains.caip import AccountId
-from chains.types import BlockRef, Exposure, Fixed, OwnCheck, Position, PositionKind, Spot, VenueAccount
+from chains.types import BOOKED, BlockRef, Exposure, Fixed, OwnCheck, Position, PositionKind, Spot, VenueAccount
 from chains.venues.morpho.rule import (
     VENUE,
     Holding,
@@ -49,7 +49,7 @@ def decode_supply(account: AccountId, holding: Holding, market: Market, at: Bloc
     raw = supplied(holding, market)
     amount = _loan_units(raw, market)
     asset = market.loan.asset
-    details = {"market": f"0x{market.id.hex()}", "price": AT_PAR}
+    details = {"market": f"0x{market.id.hex()}", "price": AT_PAR, BOOKED: str(holding.supply_shares)}
     return VenueAccount(
         account=account,
         venue=VENUE,
@@ -112,7 +112,7 @@ def _loan_positions(holding: Holding, market: Market, debt: int, unit: Decimal) 
         -debt,
         market.loan.decimals,
         Decimal(1),
-        terms,
+        {**terms, BOOKED: str(holding.borrow_shares)},
     )
     return tuple(position for position in (collateral, loan) if position.raw)
 

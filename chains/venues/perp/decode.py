@@ -3,7 +3,18 @@
 from decimal import Decimal
 
 from chains.caip import AccountId, asset_chain
-from chains.types import BlockRef, Exposure, Fixed, OwnCheck, Perp, Position, PositionKind, Spot, VenueAccount
+from chains.types import (
+    BOOKED,
+    BlockRef,
+    Exposure,
+    Fixed,
+    OwnCheck,
+    Perp,
+    Position,
+    PositionKind,
+    Spot,
+    VenueAccount,
+)
 from chains.venues.perp.rule import (
     VENUE,
     AccountState,
@@ -97,6 +108,7 @@ def _positions(state: AccountState, own: Figures, params: Params) -> tuple[Posit
             "settled_usd": f"{_wad(own.settled):f}",
             "owed_realized_pnl_usd": f"{_wad(state.owed_pnl):f}",
             "pending_fee_usd": f"{_wad(state.pending_fee):f}",
+            BOOKED: f"{state.balance}+{state.owed_pnl}",
         },
     )
     others = (
@@ -123,6 +135,8 @@ def _perp_position(leg: Leg) -> Position:
         "pending_funding_usd": f"{_wad(leg.funding):f}",
         "market_status": leg.market.status,
         "maker_orders": "yes" if leg.has_orders else "no",
+        # What makers hold moves with the pool's price.
+        BOOKED: "" if leg.has_orders else f"{leg.size}@{leg.notional}",
     }
     label = f"{asset.price_key}-PERP {side}"
     return Position(PositionKind.PERP, asset.asset, label, leg.size, 18, leg.market.price_usd, details)
