@@ -50,8 +50,8 @@ def venue_line(
 _NOT_REVALUED: dict[str, object] = {
     "distance_to_liquidation": {},
     **dict.fromkeys((
-        "net_value_usd", "ttl_s", "ttl_exceeds_s", "ttf_s", "rescue_probability", "liquidity_coverage",
-        "rescue_gap_usd", "local_floor_usd", "start_bridging_health", "movable_usd",
+        "net_value_usd", "ttl_s", "ttl_exceeds_s", "ttf_s", "ttf_reachable", "rescue_probability",
+        "liquidity_coverage", "rescue_gap_usd", "local_floor_usd", "start_bridging_health", "movable_usd",
     )),
 }  # fmt: skip
 
@@ -67,6 +67,7 @@ def _revalued(
         "ttl_s": finite(ttl) if needs else None,
         "ttl_exceeds_s": nearest(float(HORIZONS_S[-1])) if needs and not isfinite(ttl) else None,
         "ttf_s": finite(float(funding.ttf_s[place])) if needs else None,
+        "ttf_reachable": isfinite(funding.ttf_s[place]) if needs else None,
         "rescue_probability": _known(funding.rescue_probability[place]) if needs else None,
         "liquidity_coverage": finite(float(funding.liquidity_coverage[place])) if needs else None,
         "rescue_gap_usd": up(float(funding.rescue_gap_usd[place])) if needs else None,

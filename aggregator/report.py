@@ -140,7 +140,9 @@ class VenueLine(Frozen):
     ttl_exceeds_s: Amount | None
     """Set instead of ``ttl_s`` where the account outlasts every horizon looked at."""
     ttf_s: Amount | None
-    """Time to fund from the portfolio's other accounts; None where nothing can arrive."""
+    """Time to fund from the portfolio's other accounts; None where not enough can arrive, or not known."""
+    ttf_reachable: bool | None
+    """Whether enough can arrive at all; None where that is not known or nothing is required."""
     rescue_probability: Amount | None
     liquidity_coverage: Amount | None
     rescue_gap_usd: Amount | None

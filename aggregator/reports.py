@@ -23,7 +23,7 @@ from chains.types import Cut, ReadFailure, ReadResult, VenueAccount
 from oracles.params import PriceParams
 from oracles.reconcile import reconcile
 from oracles.types import PriceBook, PriceStatus, Quotes
-from risk.status import describe
+from risk.status import Status, describe
 
 CODE_VERSION = version("crossmargin")
 
@@ -106,7 +106,7 @@ class _Context:
             inputs_hash=self._inputs_hash(member),
             code_version=CODE_VERSION,
             status=help_.status.status,
-            status_reason=reason if complete or binding is not None else f"{gaps[0][0]}: {gaps[0][1]}",
+            status_reason=f"{gaps[0][0]}: {gaps[0][1]}" if help_.status.status is Status.UNKNOWN else reason,
             binding_account=None if binding is None else member.found[binding].id,
             venues=lines,
             positions=position_lines(member.found, self.maker.registry, self.book),

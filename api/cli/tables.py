@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aggregator.report import MarginReport, VenueLine
-from api.cli.words import duration, percent, ratio, usd
+from api.cli.words import NONE, duration, percent, ratio, usd
 from risk.status import Status
 
 STYLES = {
@@ -33,12 +33,12 @@ def overview(reports: Iterable[MarginReport]) -> Table:
     table.add_column("status", no_wrap=True)
     for name in ("net value", "isolated", "netted", "unified", "latency add-on", "requirement", "excess", "ratio"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("reason")
+    table.add_column("reason", no_wrap=True, overflow="ellipsis")
     for r in sorted(reports, key=lambda report: (-report.status.severity, report.portfolio.name)):
         table.add_row(
             r.portfolio.name, status_text(r.status), usd(r.net_value_usd), usd(r.isolated_buffer_usd),
             usd(r.netted_buffer_usd), usd(r.unified_buffer_usd), usd(r.bridge_latency_addon_usd),
-            usd(r.mm_requirement_usd), usd(r.mm_excess_usd), ratio(r.margin_ratio, 2), r.status_reason,
+            usd(r.mm_requirement_usd), usd(r.mm_excess_usd), _ratio_of(r), r.status_reason,
         )  # fmt: skip
     return table
 
@@ -85,12 +85,18 @@ def _totals(r: MarginReport) -> Table:
         ("surplus", usd(r.surplus_usd), "  of it bridge latency", usd(r.bridge_latency_addon_usd)),
         ("requirement", usd(r.mm_requirement_usd), "oracle uncertainty", usd(r.addons.oracle_uncertainty_usd)),
         ("excess", usd(r.mm_excess_usd), "transfers in flight", usd(r.addons.in_flight_usd)),
-        ("ratio (1 = limit)", ratio(r.margin_ratio), "capital freed", usd(r.capital_freed_usd)),
+        ("ratio (1 = limit)", _ratio_of(r, 3), "stress floor of the buffer", usd(r.stress_floor_usd)),
+        ("capital freed", usd(r.capital_freed_usd), "", ""),
         ("initial requirement", usd(r.im_requirement_usd), "latency loss", percent(r.efficiency.latency_loss)),
     )  # fmt: skip
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _ratio_of(r: MarginReport, digits: int = 2) -> str:
+    """The ratio; a dash where nothing is required, so that there is none."""
+    return NONE if r.mm_requirement_usd == 0 else ratio(r.margin_ratio, digits)
 
 
 def _venues(lines: Sequence[VenueLine]) -> Table:
@@ -101,24 +107,32 @@ def _venues(lines: Sequence[VenueLine]) -> Table:
     for name in (*numbers, "error"):
         table.add_column(name, justify="right")
     for line in lines:
-        sub = f" {line.sub_account}" if line.sub_account else ""
-        error = line.model_vs_venue_rel_error
-        table.add_row(
-            f"{line.venue}{sub} on {line.chain}", status_text(line.status), usd(line.equity_usd),
-            usd(line.mm_requirement_usd), usd(line.surplus_usd), ratio(line.health), _distances(line), _ttl(line),
-            duration(line.ttf_s), percent(line.rescue_probability), usd(line.local_floor_usd),
-            "-" if error is None else f"{error:.0e}",
-        )  # fmt: skip
+        table.add_row(*_venue_cells(line))
     return table
+
+
+def _venue_cells(line: VenueLine) -> tuple[RenderableType, ...]:
+    sub = f" {line.sub_account}" if line.sub_account else ""
+    name, error = f"{line.venue}{sub} on {line.chain}", line.model_vs_venue_rel_error
+    money = (usd(line.equity_usd), usd(line.mm_requirement_usd), usd(line.surplus_usd))
+    last = (usd(line.local_floor_usd), NONE if error is None else f"{error:.0e}")
+    if line.mm_requirement_usd == 0:  # nothing is required: there is no liquidation to speak of
+        return (name, status_text(line.status), *money, *(NONE,) * 5, *last)
+    rescue = (_ttl(line), _ttf(line), percent(line.rescue_probability))
+    return (name, status_text(line.status), *money, ratio(line.health), _distances(line), *rescue, *last)
 
 
 def _distances(line: VenueLine) -> str:
     found = [f"{name} {move:+.1f} %" for name, move in line.distance_to_liquidation.items() if move is not None]
-    return "\n".join(found) or "-"
+    return "\n".join(found) or NONE
 
 
 def _ttl(line: VenueLine) -> str:
     return f"> {duration(line.ttl_exceeds_s)}" if line.ttl_exceeds_s is not None else duration(line.ttl_s)
+
+
+def _ttf(line: VenueLine) -> str:
+    return "never" if line.ttf_reachable is False else duration(line.ttf_s)
 
 
 def _origin(report: MarginReport) -> str:

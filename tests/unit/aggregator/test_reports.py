@@ -49,7 +49,7 @@ def test_paused_bridges_leave_every_account_alone():
     open_, paused = report(legs), report(legs, paused=frozenset({"across"}))
     assert paused.unified_buffer_usd == paused.isolated_buffer_usd
     assert paused.unified_buffer_usd > open_.unified_buffer_usd
-    assert all(line.ttf_s is None for line in paused.venues)
+    assert all((line.ttf_s, line.ttf_reachable) == (None, False) for line in paused.venues)
 
 
 def test_slower_reaction_never_lowers_the_buffer():
