@@ -4,6 +4,8 @@ ChainError
 ├── InvalidId            an id is not in its CAIP form
 ├── EndpointError        an endpoint could not be used at all
 │   ├── EndpointUnreachable
+│   ├── EndpointLagging  it is behind, or on another branch than, the other endpoints of the chain
+│   ├── EndpointsDisagree  too few endpoints gave the same answer to the same question
 │   ├── RateLimited
 │   └── WrongChainId     an endpoint answers for another chain
 ├── BlockUnavailable     the pinned block is not known to the endpoint (reorg, pruned, lagging)
@@ -30,6 +32,14 @@ class EndpointError(ChainError):
 
 class EndpointUnreachable(EndpointError):
     """No usable answer: refused, timed out, not JSON, or an HTTP error."""
+
+
+class EndpointLagging(EndpointError):
+    """The endpoint's head is behind the others', or its block at a height is another one than theirs."""
+
+
+class EndpointsDisagree(EndpointError):
+    """The same question at the same block got different answers: none of them is used."""
 
 
 class RateLimited(EndpointError):
