@@ -2,7 +2,8 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 
 DEFAULT = "params_v1"
 
-T = TypeVar("T", "PriceClass", "SourceParams")
+T = TypeVar("T", "PriceClass", "SourceParams", "GateParams")
 
 
 class ParamsError(ValueError):
@@ -27,6 +28,44 @@ class PriceClass:
     max_width_bps: int
     drift_bps_per_sqrt_day: int
     max_age_s: int
+    rise_cap_bps: int = 0
+    """Largest rise in five minutes that counts as collateral; 0: no cap."""
+    peg_bps: int = 0
+    """Distance from one dollar from which the price is said to be off its peg; 0: no peg."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateParams:
+    """What the memory of earlier rounds decides; see the parameter file for each."""
+
+    readmit_pct: int = 50
+    mad_sigmas: int = 3
+    mad_max_bands: int = 3
+    untimed_weight_pct: int = 50
+    max_silence_s: int = 60
+    strikes: int = 4
+    strike_window_s: int = 1800
+    quarantine_s: int = 1800
+    repeat_s: int = 3600
+    leap_factor: int = 8
+    leap_window_s: int = 3600
+    confirm_s: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class RateCap:
+    """Ceiling of a staked token's rate: a snapshot that may grow at a yearly rate (as Aave's CAPO)."""
+
+    base: str
+    """Price key that the rate is in."""
+    snapshot_ratio: Decimal
+    snapshot_at: int
+    growth_bps_per_year: int
+
+    def ratio(self, now_s: float) -> Decimal:
+        """Highest rate that counts now: linear growth since the snapshot, as the contract computes it."""
+        years = Decimal(max(0, int(now_s) - self.snapshot_at)) / (365 * 86_400)
+        return self.snapshot_ratio * (1 + Decimal(self.growth_bps_per_year) / 10_000 * years)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +82,10 @@ class SourceParams:
     twap_drift_bps_per_sqrt_day: int = 400
     twap_floor_bps: int = 10
     twap_max_width_bps: int = 150
+    twap_min_cardinality: int = 2
+    bound_margin_bps: int = 1000
+    exchange_max_age_s: int = 60
+    rate_max_age_s: int = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +99,9 @@ class PriceParams:
     class_of_key: Mapping[str, str]
     default_class: str
     sources: SourceParams
+    gate: GateParams = GateParams()
+    caps: Mapping[str, RateCap] = field(default_factory=dict)
+    """Ceilings of staked tokens by price key."""
 
     def class_of(self, price_key: str) -> PriceClass:
         """Class of a price key; keys without one are of the default class."""
@@ -98,6 +144,39 @@ def parse_params(text: str) -> PriceParams:
         class_of_key=class_of_key,
         default_class=default,
         sources=_fill(SourceParams, _table(content, "sources"), "sources"),
+        gate=_gate(_fill(GateParams, _table(content, "gate"), "gate")),
+        caps={name: _cap(table, f"caps.{name}") for name, table in content.get("caps", {}).items()},
+    )
+
+
+def _gate(values: GateParams) -> GateParams:
+    """The gate's parameters; raises ParamsError for one that would switch a rule off."""
+    for name, low, high in (
+        ("readmit_pct", 1, 100), ("untimed_weight_pct", 50, 100), ("leap_factor", 2, 1000), ("strikes", 1, 100),
+        ("mad_max_bands", 1, 10),
+    ):  # fmt: skip
+        if not low <= getattr(values, name) <= high:
+            raise ParamsError(f"gate.{name}: expected {low} to {high}, was {getattr(values, name)}")
+    return values
+
+
+def _cap(table: Mapping[str, Any], where: str) -> RateCap:
+    wanted = {item.name for item in fields(RateCap)}
+    for name in wanted ^ set(table):
+        raise ParamsError(
+            f"{where}.{name}: {'is missing' if name in wanted else f'is not known; {sorted(wanted)}'}"
+        )
+    try:
+        ratio = Decimal(str(table["snapshot_ratio"]))
+    except InvalidOperation:
+        ratio = Decimal(0)
+    if not (ratio.is_finite() and ratio > 0):
+        raise ParamsError(f"{where}.snapshot_ratio: expected a positive number, was {table['snapshot_ratio']!r}")
+    return RateCap(
+        base=str(table["base"]),
+        snapshot_ratio=ratio,
+        snapshot_at=_whole(table["snapshot_at"], f"{where}.snapshot_at"),
+        growth_bps_per_year=_whole(table["growth_bps_per_year"], f"{where}.growth_bps_per_year"),
     )
 
 
@@ -109,7 +188,7 @@ def _table(content: Mapping[str, Any], name: str, prefix: str = "") -> dict[str,
 
 
 def _fill(kind: type[T], table: Mapping[str, Any], where: str) -> T:
-    wanted = {field.name for field in fields(kind)}
+    wanted = {item.name for item in fields(kind)}
     for name in wanted ^ set(table):
         problem = "is missing" if name in wanted else f"is not known; known: {sorted(wanted)}"
         raise ParamsError(f"{where}.{name}: {problem}")

@@ -8,6 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from oracles.memory import Memory
+
+USD = "USD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,16 @@ class Quote:
     """Afterwards the quote is stale (heartbeat and grace); None: by the maximum age of the price's class."""
     detail: Mapping[str, str] = field(default_factory=dict)
     """Legs and terms as text, for the audit trail."""
+    in_key: str = USD
+    """What one unit is priced in; other than USD it is composed with that key's own reconciled price."""
+    timed: bool = True
+    """False: the source tells no time; ``observed_at`` is then the earliest possible, and it weighs less."""
+    alive_at: float | None = None
+    """When the connection last showed life; None: it is asked each time. A heartbeat is no observation."""
+    anchor: bool = False
+    """A mean over a window: it may confirm, and lagging in a fast market is no fault of it."""
+    votes: bool = True
+    """False: what a venue believes, an observed fact shown beside the price; it has no part in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +57,8 @@ class QuoteGap:
     source: str
     group: str
     reason: str
-    """Code: no_block | unreachable | no_answer | undecodable | invalid | too_wide | sequencer | no_leg."""
+    """Code: no_block | unreachable | rate_limited | no_answer | undecodable | invalid | too_wide | sequencer |
+    no_leg | thin_history | not_yet."""
     detail: str
     """With the numbers."""
 
@@ -75,6 +92,13 @@ class PriceStatus(StrEnum):
     """Fewer groups than the quorum."""
     NO_CONSENSUS = "NO_CONSENSUS"
     """A quorum, but too few of them agree."""
+    QUARANTINED = "QUARANTINED"
+    """Held back: a group that is wanted for the quorum has been off too often, or the price leapt unconfirmed."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a figure."""
+        return self in {PriceStatus.OK, PriceStatus.DEGRADED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +111,8 @@ class Vote:
     half_width: Decimal
     """After widening for age and the floor of the class."""
     observed_at: int
+    share: Decimal = Decimal(1)
+    """Of the weight of all votes; no group has more than a third."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +122,22 @@ class Dissent:
     source: str
     group: str
     reason: str
-    """Code: outside_band, outside_group, stale, future, invalid, too_wide, or the code of a ``QuoteGap``."""
+    """Code: outside_band, outside_group, stale, future, invalid, too_wide, backwards, repeated, silent,
+    quarantined, or the code of a ``QuoteGap``."""
     detail: str
     """With the numbers."""
     price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What a venue's own oracle says. It decides about liquidation there and nothing about the price."""
+
+    source: str
+    price: Decimal
+    observed_at: int
+    off_bps: Decimal | None = None
+    """Distance from the reconciled mid, None without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +156,34 @@ class ReconciledPrice:
     """Oldest observation among the contributors."""
     contributors: tuple[Vote, ...] = ()
     dissenters: tuple[Dissent, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    """Venues' own oracles."""
+    notes: tuple[str, ...] = ()
+    """What is unusual although the sources agree: off its peg, rise capped, backing short."""
+    ceiling: Decimal | None = None
+    """For borrowing power only: collateral may not count for more when it is borrowed against anew."""
+
+    @property
+    def borrow_low(self) -> Decimal | None:
+        """What collateral counts for when it is borrowed against anew."""
+        if self.low is None or self.ceiling is None:
+            return self.low
+        return min(self.low, self.ceiling)
 
 
 class PriceBook(Mapping[str, ReconciledPrice]):
     """Reconciled prices by key. A key that nobody quotes is INSUFFICIENT: neither an error nor a number."""
 
-    __slots__ = ("_prices", "parameters")
+    __slots__ = ("_prices", "memory", "parameters")
 
-    def __init__(self, prices: Mapping[str, ReconciledPrice], parameters: str = "") -> None:
+    def __init__(
+        self, prices: Mapping[str, ReconciledPrice], parameters: str = "", memory: "Memory | None" = None
+    ) -> None:
         self._prices = dict(prices)
         self.parameters = parameters
         """Version of the parameters it was made with."""
+        self.memory = memory
+        """What the next round is to remember of this one."""
 
     def __getitem__(self, price_key: str) -> ReconciledPrice:
         found = self._prices.get(price_key)
