@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 the answer is bad news that the command was asked to tell 
 settings or input; 3 something that had to be reached could not be.
 """
 
+import io
 import sys
 
 import typer
@@ -40,6 +41,8 @@ app.add_typer(fit_app, name="fit")
 def main() -> None:
     """Run a command; expected errors become one line on standard error and an exit code."""
     errors = Console(stderr=True, highlight=False)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # into a file or a pipe, too, a line is there when it is said
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         app()
     except (InvalidId, NoWorld, DevnetError, ParamsError, RiskInputError) as error:
