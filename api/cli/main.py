@@ -5,6 +5,7 @@ settings or input; 3 something that had to be reached could not be.
 """
 
 import io
+import signal
 import sys
 
 import typer
@@ -43,6 +44,7 @@ def main() -> None:
     errors = Console(stderr=True, highlight=False)
     if isinstance(sys.stdout, io.TextIOWrapper):  # into a file or a pipe, too, a line is there when it is said
         sys.stdout.reconfigure(line_buffering=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's stop is a Ctrl-C
     try:
         app()
     except (InvalidId, NoWorld, DevnetError, ParamsError, RiskInputError) as error:

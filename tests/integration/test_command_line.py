@@ -3,9 +3,13 @@
 import json
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
+
+from risk.status import Status
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,3 +81,35 @@ def test_demo_once_prints_json_only_and_leaves_nothing_running():
     reports = json.loads(done.stdout)
     assert {"SAFE", "LIQUIDATABLE", "UNKNOWN"} <= {report["status"] for report in reports}
     assert all(set(report) >= {"as_of", "data_quality", "model", "venues", "positions"} for report in reports)
+
+
+@pytest.mark.slow
+@pytest.mark.devnet
+def test_demo_alerts_within_a_minute_plays_the_tape_and_stops_everything(tmp_path):
+    out = tmp_path / "demo.txt"
+    command = [sys.executable, "-m", "api.cli", "demo", "--port", "0"]
+    with out.open("w") as sink:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=sink, stderr=subprocess.STDOUT, text=True)
+    try:
+        deadline = time.monotonic() + 240
+        while "Ctrl-C stops everything" not in out.read_text():
+            assert process.poll() is None, out.read_text()
+            assert time.monotonic() < deadline, out.read_text()
+            time.sleep(0.2)
+        text = out.read_text()
+        url = text.split("curl -s ")[1].split("/v1/")[0]
+        with urllib.request.urlopen(f"{url}/v1/accounts/hedged-pair/margin", timeout=5) as response:
+            assert json.load(response)["portfolio"]["name"] == "hedged-pair"
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    finally:
+        process.terminate()
+        process.wait(30)
+    first_alert_s = float(text.split("first alert ")[1].split(" s")[0])
+    assert first_alert_s < 60
+    for step in ("calm", "crash-3", "recovery", "depeg", "bridge-outage", "all-clear"):
+        assert f"tape: {step}" in text
+    for status in Status:
+        assert status.value in text
+    assert "stopping the chains" in out.read_text()
+    assert len(children) == 4
+    assert not any(Path(f"/proc/{pid}").exists() for pid in children)
