@@ -1,6 +1,7 @@
 """Reading and writing the store. Reports, their alerts and the outbox entries commit together or not at all."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import sqlmodel
 from sqlalchemy import Connection, event, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -65,6 +66,14 @@ class Store:
     async def close(self) -> None:
         """Give all connections back."""
         await self._engine.dispose()
+
+    @asynccontextmanager
+    async def transaction(self, *, writing: bool) -> AsyncIterator[AsyncConnection]:
+        """One transaction for parts of the store that live elsewhere; commits at the end of the block."""
+        async with self._engine.connect() as plain:
+            connection = await plain.execution_options(**_WRITING) if writing else plain
+            async with connection.begin():
+                yield connection
 
     async def ping(self) -> None:
         """Raise StoreError if the database does not answer."""

@@ -73,6 +73,33 @@ class EvmClient:
             for answer, number in zip(answers, numbers, strict=True)
         )
 
+    async def known(self, numbers: Sequence[int], finality: Finality) -> tuple[BlockRef | None, ...]:
+        """Like ``blocks``, with None where the chain has no such block (any more)."""
+        requests: list[Request] = [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
+        answers = await self._transport.send(requests)
+        pairs = zip(answers, numbers, strict=True)
+        return tuple(None if a is None else self._block(a, finality, f"block {n}") for a, n in pairs)
+
+    async def logs_between(self, wanted: LogFilter, ends: Sequence[BlockRef]) -> tuple[Log, ...]:
+        """Logs of a range whose end blocks are these, proven in the same exchange: one attempt, no halving.
+
+        Raises BlockUnavailable where the endpoint has other blocks there or none yet (it lags, or a reorg), and
+        BadAnswer where it refuses the range or answers with logs that lie outside of it.
+        """
+        proofs: list[Request] = [("eth_getBlockByNumber", [hex(end.number), False]) for end in ends]
+        answer, *blocks = await self._transport.send([("eth_getLogs", [_query(wanted)]), *proofs])
+        for end, found in zip(ends, blocks, strict=True):
+            block = self._block(found, end.finality, f"block {end.number}")
+            if block.hash != end.hash:
+                raise BlockUnavailable(f"{self._chain}: block {end.number} is {block.hash}, expected {end.hash}")
+        logs = self._logs(answer)
+        if any(not wanted.from_block <= log.block_number <= wanted.to_block for log in logs):
+            raise BadAnswer(f"{self._chain}: eth_getLogs answered with logs outside of the range that was asked")
+        hashes = {end.number: end.hash for end in ends}
+        if any(hashes.get(log.block_number, log.block_hash) != log.block_hash for log in logs):
+            raise BlockUnavailable(f"{self._chain}: eth_getLogs answered with logs of another fork")
+        return logs
+
     async def call(self, calls: Sequence[Call], at: BlockRef) -> tuple[CallResult, ...]:
         """Answers in order, at the block's hash.
 
@@ -102,17 +129,15 @@ class EvmClient:
 
     async def logs(self, wanted: LogFilter) -> tuple[Log, ...]:
         """Logs in chain order; a range that the endpoint finds too wide is asked in halves."""
-        query: dict[str, object] = {"fromBlock": hex(wanted.from_block), "toBlock": hex(wanted.to_block)}
-        if wanted.addresses:
-            query["address"] = list(wanted.addresses)
-        if wanted.topics:
-            query["topics"] = [None if t is None else ["0x" + word.hex() for word in t] for t in wanted.topics]
-        (answer,) = await self._transport.send([("eth_getLogs", [query])])
+        (answer,) = await self._transport.send([("eth_getLogs", [_query(wanted)])])
         wide = wanted.to_block > wanted.from_block
         if isinstance(answer, RpcFault) and wide and _TOO_MANY_LOGS.search(answer.message):
             middle = (wanted.from_block + wanted.to_block) // 2
             left = await self.logs(wanted._replace(to_block=middle))
             return left + await self.logs(wanted._replace(from_block=middle + 1))
+        return self._logs(answer)
+
+    def _logs(self, answer: object) -> tuple[Log, ...]:
         items = self._result(answer, "eth_getLogs")
         if not isinstance(items, list):
             raise BadAnswer(f"{self._chain}: eth_getLogs answered {type(items).__name__}, expected a list")
@@ -206,6 +231,15 @@ class EvmClient:
 
     def _bad(self, name: str, value: object) -> BadAnswer:
         return BadAnswer(f"{self._chain}: field {name} is {str(value)[:70]!r}, not what the method promises")
+
+
+def _query(wanted: LogFilter) -> dict[str, object]:
+    query: dict[str, object] = {"fromBlock": hex(wanted.from_block), "toBlock": hex(wanted.to_block)}
+    if wanted.addresses:
+        query["address"] = list(wanted.addresses)
+    if wanted.topics:
+        query["topics"] = [None if t is None else ["0x" + word.hex() for word in t] for t in wanted.topics]
+    return query
 
 
 def _unknown_block(fault: RpcFault) -> bool:
