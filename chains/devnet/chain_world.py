@@ -159,7 +159,11 @@ def _pools(world: ChainWorld) -> None:
 
 
 def refresh(world: ChainWorld) -> None:
-    """Keeper: report the present prices once more everywhere but to the feed that is meant to be stale."""
+    """Keeper: report the present prices once more everywhere but to the feed that is meant to be stale.
+
+    Often enough is every 10 minutes: Pyth counts for 15, Perp v2's feed for 40, Chainlink's heartbeat is an hour,
+    Lyra's cached greeks hold 3 hours.
+    """
     ctx = world.ctx
     prices = {key: ctx.prices[key] for key in fresh_keys(ctx.number)}
     for key, price in prices.items():
@@ -167,6 +171,8 @@ def refresh(world: ChainWorld) -> None:
     pyth.update_many(ctx, prices)
     if world.perp is not None:
         world.perp.keeper_update()
+    if world.lyra is not None:
+        world.lyra.update_greeks()
 
 
 def describe(world: ChainWorld) -> ChainDeployment:

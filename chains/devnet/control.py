@@ -13,6 +13,7 @@ from pathlib import Path
 from chains.caip import ChainId
 from chains.devnet import aave36, keep, morpho, packages, pyth, sequencer, worldfile
 from chains.devnet.anvil import AnvilError, rpc
+from chains.devnet.chain_world import CHAINS
 from chains.devnet.clock import wall_s
 from chains.devnet.errors import AlreadyUp
 from chains.devnet.tape import Step, find, play
@@ -99,6 +100,16 @@ def tape(
 def refresh(state_dir: Path) -> None:
     """Keeper: new rounds at the present prices."""
     attach(state_dir).refresh()
+
+
+def stage_lines(world: World) -> tuple[str, ...]:
+    """How long building took, a line per chain, slowest first; for ``--verbose``."""
+    totals = {number: sum(stages.values()) for number, stages in world.stages.items()}
+    lines = []
+    for number in sorted(totals, key=lambda n: -totals[n]):
+        parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in world.stages[number].items())
+        lines.append(f"{CHAINS[number]}: {totals[number]:.2f} s ({parts})")
+    return tuple(lines)
 
 
 def is_ours(info: NodeInfo) -> bool:
