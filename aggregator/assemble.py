@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from aggregator.factors import FactorParams
-from aggregator.registry import AssetRegistry, asset_of, assets_of
+from aggregator.registry import AssetRegistry, asset_of, assets_of, quote_of
 from chains.caip import AssetId, ChainId, asset_chain
 from chains.deployments import AssetInfo
 from chains.types import (
@@ -21,6 +21,7 @@ from chains.types import (
     Exposure,
     Fixed,
     Instrument,
+    LpRange,
     Option,
     Perp,
     ShortOptionFloor,
@@ -29,6 +30,7 @@ from chains.types import (
 )
 from oracles.types import PriceBook, ReconciledPrice
 from risk.arrays import F64, Csr, InstrumentArrays, Kind, PortfolioArrays
+from risk.pricing import unit_values
 from risk.revalue import exposure_gap
 
 Gap = tuple[str, str]
@@ -49,6 +51,10 @@ class Assembled:
     """(N,) lowest reconciled price of the underlying over the venue's (or mid) price that the arrays hold."""
     high: F64
     """(N,) the same for the highest."""
+    quote_low: F64
+    """(N,) lowest reconciled price of the second token, NaN where an instrument has none."""
+    quote_high: F64
+    """(N,) the same for the highest."""
     carry: F64
     """(A,) USD per second by which interest and funding shrink the surplus."""
     gaps: Mapping[str, tuple[Gap, ...]]
@@ -68,6 +74,8 @@ class _Terms:
     vol: float = _NAN
     rate: float = _NAN
     extra: tuple[float, ...] = ()
+    quote: tuple[float, float, float] = (_NAN, _NAN, _NAN)
+    """Lowest, middle and highest price of the second token."""
 
 
 def assemble(
@@ -85,17 +93,20 @@ def assemble(
     prices = {asset: book[info.price_key] for asset, info in infos.items()}
     terms = [_terms(instrument, prices, stamps) for instrument in index]
     factors = sorted({info.factor for info in infos.values()})
-    bases = sorted({name for i in index if (name := _basis(i, infos))})
+    bases = sorted({name for i in index for name in (_basis(i, infos), _quote_basis(i, infos)) if name})
     instruments = _instrument_arrays(list(index), terms, infos, factors, bases)
     units = [_matrix(usable, index, field) for field in ("value", "equity", "requirement")]
-    low = np.array([t.low for t in terms], dtype=np.float64)
+    low, high, quote_low, quote_high = (
+        np.array([(t.low, t.high, t.quote[0], t.quote[2]) for t in terms], dtype=np.float64).reshape(-1, 4).T
+    )
+    at_low = unit_values(instruments, low[:, None], quote=quote_low[:, None])[:, 0]
     arrays = PortfolioArrays(
         instruments=instruments,
         factors=params.arrays(factors, bases),
         value=units[0],
         equity=units[1],
         requirement=units[2],
-        surplus=np.array([_surplus(a, units[1], i, low) for i, a in enumerate(usable)], dtype=np.float64),
+        surplus=np.array([_surplus(a, units[1], i, at_low) for i, a in enumerate(usable)], dtype=np.float64),
         mm=np.array([float(a.mm_requirement_usd) for a in usable], dtype=np.float64),
     )
     for account, gap in zip(usable, exposure_gap(arrays), strict=True):
@@ -104,7 +115,9 @@ def assemble(
         arrays=arrays,
         rows={account.id: row for row, account in enumerate(usable)},
         low=low,
-        high=np.array([t.high for t in terms], dtype=np.float64),
+        high=high,
+        quote_low=quote_low,
+        quote_high=quote_high,
         carry=np.array([float(a.carry_usd_per_day) / DAY_S for a in usable], dtype=np.float64),
         gaps={name: found for name, found in gaps.items() if found},
     )
@@ -136,12 +149,12 @@ def _mismatch(account: VenueAccount, gap_usd: float) -> tuple[Gap, ...]:
     return ((account.id, f"exposures differ from the surplus by {gap_usd:.2f} USD, allowed {allowed:.2f}"),)
 
 
-def _surplus(account: VenueAccount, equity: Csr, row: int, low: F64) -> float:
+def _surplus(account: VenueAccount, equity: Csr, row: int, at_low: F64) -> float:
     """S by the venue's own figures; where the venue has no price of its own, at the book's low end."""
     if account.equity_usd is not None:
         return float(account.equity_usd - account.mm_requirement_usd)
     entries = slice(equity.indptr[row], equity.indptr[row + 1])
-    return float(equity.data[entries] @ low[equity.indices[entries]]) - float(account.mm_requirement_usd)
+    return float(equity.data[entries] @ at_low[equity.indices[entries]]) - float(account.mm_requirement_usd)
 
 
 def _terms(
@@ -168,6 +181,9 @@ def _terms(
             return _Terms(Kind.CLIPPED_FEE, float(instrument.perp.venue_price_usd), low, high, extra=extra)
         case ShortOptionFloor():
             return _floor(instrument, low, high, stamps)
+        case LpRange():
+            edges, quote = (float(instrument.lower), float(instrument.upper)), _band(prices[instrument.quote])
+            return _Terms(Kind.LP_RANGE, mid, low, high, extra=edges, quote=quote)
 
 
 def _fee(fee: ClippedFee, low: float, high: float) -> _Terms:
@@ -220,8 +236,16 @@ def _basis(instrument: Instrument, infos: Mapping[AssetId, AssetInfo]) -> str:
             return f"perp:{instrument.perp.market}"
         case Spot():
             return infos[instrument.asset].basis
+        case LpRange():
+            return infos[instrument.base].basis
         case _:
             return ""
+
+
+def _quote_basis(instrument: Instrument, infos: Mapping[AssetId, AssetInfo]) -> str:
+    """Basis factor of the second token, '' for none."""
+    quote = quote_of(instrument)
+    return infos[quote].basis if quote is not None else ""
 
 
 def _instrument_arrays(
@@ -234,14 +258,18 @@ def _instrument_arrays(
     factor_at = {name: i for i, name in enumerate(factors)}
     basis_at = {name: i for i, name in enumerate(bases)}
     assets = [asset_of(instrument) for instrument in instruments]
-    names = [_basis(instrument, infos) for instrument in instruments]
+    quotes = [quote_of(instrument) for instrument in instruments]
+    names = [(_basis(instrument, infos), _quote_basis(instrument, infos)) for instrument in instruments]
     extra = np.full((len(terms), 8), _NAN)
     for row, term in enumerate(terms):
         extra[row, : len(term.extra)] = term.extra
     return InstrumentArrays(
         kind=np.array([term.kind for term in terms], dtype=np.int32),
         factor=np.array([-1 if a is None else factor_at[infos[a].factor] for a in assets], dtype=np.int32),
-        basis=np.array([basis_at.get(name, -1) for name in names], dtype=np.int32),
+        basis=np.array([basis_at.get(first, -1) for first, _ in names], dtype=np.int32),
+        quote_factor=np.array([-1 if a is None else factor_at[infos[a].factor] for a in quotes], dtype=np.int32),
+        quote_basis=np.array([basis_at.get(second, -1) for _, second in names], dtype=np.int32),
+        quote_price=np.array([term.quote[1] for term in terms], dtype=np.float64),
         price=np.array([term.price for term in terms], dtype=np.float64),
         strike=np.array([term.strike for term in terms], dtype=np.float64),
         expiry_s=np.array([term.expiry_s for term in terms], dtype=np.float64),

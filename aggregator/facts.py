@@ -32,9 +32,11 @@ def levels(assembled: Assembled) -> Levels:
     arrays = assembled.arrays
     instruments = arrays.instruments
     now = unit_values(instruments, instruments.price[:, None], 1.0, 0.0)[:, 0]
-    at_low = unit_values(instruments, assembled.low[:, None], 1.0, 0.0)[:, 0]
-    at_high = unit_values(instruments, assembled.high[:, None], 1.0, 0.0)[:, 0]
-    spot = instruments.is_kind(Kind.SPOT)
+    at_low, at_high = (
+        unit_values(instruments, price[:, None], 1.0, 0.0, quote=quote[:, None])[:, 0]
+        for price, quote in ((assembled.low, assembled.quote_low), (assembled.high, assembled.quote_high))
+    )
+    spot = instruments.is_kind(Kind.SPOT, Kind.LP_RANGE)
     value = _bad_end(arrays.value, np.where(spot, at_low, now), np.where(spot, at_high, now))
     reference = _bad_end(arrays.net(), np.minimum(at_low, at_high), np.maximum(at_low, at_high))
     return Levels(

@@ -86,7 +86,8 @@ def _distances(row: int, assembled: Assembled, figures: Figures) -> dict[str, De
     net = assembled.arrays.net()
     entries = slice(net.indptr[row], net.indptr[row + 1])
     columns = net.indices[entries][net.data[entries] != 0]
-    factors = {int(f) for f in assembled.arrays.instruments.factor[columns] if f >= 0}
+    instruments = assembled.arrays.instruments
+    factors = {int(f) for of in (instruments.factor, instruments.quote_factor) for f in of[columns] if f >= 0}
     names = {assembled.arrays.factors.names[f] for f in factors}
     stable = assembled.arrays.factors.is_stable
     if any(not stable[f] for f in factors):

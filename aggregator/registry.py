@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from chains.caip import AssetId
 from chains.deployments import AssetInfo, ChainDeployment
-from chains.types import ClippedFee, Exposure, Fixed, Instrument, Option, Perp, ShortOptionFloor, Spot
+from chains.types import ClippedFee, Exposure, Fixed, Instrument, LpRange, Option, Perp, ShortOptionFloor, Spot
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,16 @@ def asset_of(instrument: Instrument) -> AssetId | None:
             return instrument.perp.asset
         case ShortOptionFloor():
             return instrument.option.asset
+        case LpRange():
+            return instrument.base
+
+
+def quote_of(instrument: Instrument) -> AssetId | None:
+    """The second asset that moves an instrument, None for all that have one only."""
+    return instrument.quote if isinstance(instrument, LpRange) else None
 
 
 def assets_of(exposures: Iterable[Exposure]) -> frozenset[AssetId]:
     """All assets that move an account."""
-    found = (asset_of(exposure.instrument) for exposure in exposures)
+    found = (asset for e in exposures for asset in (asset_of(e.instrument), quote_of(e.instrument)))
     return frozenset(asset for asset in found if asset is not None)

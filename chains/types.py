@@ -178,7 +178,22 @@ class ShortOptionFloor:
     """Upper bound in base: amount for base-collateralised calls."""
 
 
-Instrument = Fixed | Spot | Perp | Option | ClippedFee | ShortOptionFloor
+@dataclass(frozen=True, slots=True)
+class LpRange:
+    """One unit of concentrated liquidity (Uniswap v3) between two prices of ``base`` in ``quote``, whole tokens.
+
+    With p the price of base in quote, held inside [lower, upper], one unit is 1/√p - 1/√upper of base and
+    √p - √lower of quote. The price comes from outside, not from the pool: whoever moves the pool there takes the
+    difference, so that this is what the position is worth once it follows the market, never more.
+    """
+
+    base: AssetId
+    quote: AssetId
+    lower: Decimal
+    upper: Decimal
+
+
+Instrument = Fixed | Spot | Perp | Option | ClippedFee | ShortOptionFloor | LpRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +218,7 @@ class PositionKind(StrEnum):
     PERP = "perp"
     OPTION = "option"
     IN_FLIGHT = "in_flight"
+    LP = "lp"
 
 
 @dataclass(frozen=True, slots=True)

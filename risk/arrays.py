@@ -5,7 +5,7 @@ All arrays are copied, checked and made read-only when an object is built; ``che
 any public edge.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, TypeAlias, cast
 
@@ -28,6 +28,8 @@ FEE_SIZE, FEE_RATIO, FEE_MIN, FEE_MAX = range(4)
 # Columns of ``extra`` for the SHORT_FLOOR kinds; NaN or inf in a FULL column = no upper bound.
 FLOOR_AMOUNT, FLOOR_VOL, FLOOR_SPOT_SHOCK = range(3)
 FLOOR_MIN_QUOTE, FLOOR_MIN_BASE, FLOOR_FULL_QUOTE, FLOOR_FULL_BASE = range(3, 7)
+# Columns of ``extra`` for LP_RANGE: prices of base in quote.
+LP_LOWER, LP_UPPER = range(2)
 
 MAX_VOL = 20.0
 """Per year; 0.8 = 80 %. Above it somebody passed per cent."""
@@ -47,13 +49,22 @@ class Kind(IntEnum):
     SHORT_FLOOR_CALL_QUOTE = 6
     SHORT_FLOOR_CALL_BASE = 7
     SHORT_FLOOR_PUT = 8
+    LP_RANGE = 9
 
 
 OPTIONS = (Kind.CALL, Kind.PUT)
 FLOORS = (Kind.SHORT_FLOOR_CALL_QUOTE, Kind.SHORT_FLOOR_CALL_BASE, Kind.SHORT_FLOOR_PUT)
 REQUIREMENTS = (Kind.CLIPPED_FEE, *FLOORS)
 """Kinds that are a venue's requirement, not an asset: they cannot be part of economic value."""
-NONLINEAR = (*OPTIONS, *REQUIREMENTS)
+NONLINEAR = (*OPTIONS, *REQUIREMENTS, Kind.LP_RANGE)
+
+
+def _no_indices() -> I32:
+    return np.empty(0, dtype=np.int32)
+
+
+def _no_prices() -> F64:
+    return np.empty(0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +88,13 @@ class InstrumentArrays:
     rate: F64
     """(N,) continuously compounded per year; option and floor kinds."""
     extra: F64
-    """(N, 8) parameters of the requirement kinds, columns FEE_* and FLOOR_*."""
+    """(N, 8) parameters of the kinds that have any, columns FEE_*, FLOOR_* and LP_*."""
+    quote_factor: I32 = field(default_factory=_no_indices)
+    """(N,) index of the risk factor of the second token; -1 for all but LP_RANGE. Empty = no LP_RANGE."""
+    quote_basis: I32 = field(default_factory=_no_indices)
+    """(N,) index of the second token's basis factor, -1 = none."""
+    quote_price: F64 = field(default_factory=_no_prices)
+    """(N,) USD price of the second token; LP_RANGE."""
 
     def __post_init__(self) -> None:
         n = len(np.atleast_1d(np.asarray(self.kind)))
@@ -88,6 +105,11 @@ class InstrumentArrays:
         for name in ("price", "strike", "expiry_s", "vol", "rate"):
             put(self, name, as_floats(f"instruments.{name}", getattr(self, name), (n,)))
         put(self, "extra", as_floats("instruments.extra", self.extra, (n, EXTRA_COLUMNS)))
+        for name in ("quote_factor", "quote_basis"):
+            given = getattr(self, name) if len(getattr(self, name)) else np.full(n, NONE, dtype=np.int32)
+            put(self, name, as_indices(f"instruments.{name}", given, (n,), NONE, 2**31 - 1))
+        quote = self.quote_price if len(self.quote_price) else np.full(n, np.nan)
+        put(self, "quote_price", as_floats("instruments.quote_price", quote, (n,)))
         self.check()
 
     @property
@@ -111,6 +133,7 @@ class InstrumentArrays:
         between("instruments.vol", self.vol, 0.0, MAX_VOL, where=option)
         self._check_fees()
         self._check_floors()
+        self._check_ranges()
 
     def is_kind(self, *kinds: Kind) -> Bool:
         """(N,) true where the kind is one of ``kinds``."""
@@ -135,6 +158,15 @@ class InstrumentArrays:
         for name, column in (("full_quote", FLOOR_FULL_QUOTE), ("full_base", FLOOR_FULL_BASE)):
             full = self.extra[:, column]
             require(f"instruments.extra.{name}", full, floor & (full < 0.0), ">= 0, or NaN for none")
+
+    def _check_ranges(self) -> None:
+        lp = self.is_kind(Kind.LP_RANGE)
+        require("instruments.quote_factor", self.quote_factor, lp & (self.quote_factor < 0), "a factor")
+        require("instruments.quote_factor", self.quote_factor, ~lp & (self.quote_factor != NONE), "-1")
+        between("instruments.quote_price", self.quote_price, 0.0, where=lp, above=True)
+        lower, upper = self.extra[:, LP_LOWER], self.extra[:, LP_UPPER]
+        between("instruments.extra.lower", lower, 0.0, where=lp, above=True)
+        require("instruments.extra.upper", upper, lp & ~(np.isfinite(upper) & (upper > lower)), "finite, > lower")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,10 +235,11 @@ class PortfolioArrays:
         """Raise ``RiskInputError`` unless figures are finite, indices in range and value holds assets only."""
         self.instruments.check()
         self.factors.check()
-        factor, basis = self.instruments.factor, self.instruments.basis
         last, last_basis = len(self.factors.names) - 1, len(self.factors.basis_names) - 1
-        require("instruments.factor", factor, factor > last, f"an index from -1 to {last}")
-        require("instruments.basis", basis, basis > last_basis, f"an index from -1 to {last_basis}")
+        for name, top in (("factor", last), ("basis", last_basis)):
+            for column in (name, f"quote_{name}"):
+                index = getattr(self.instruments, column)
+                require(f"instruments.{column}", index, index > top, f"an index from -1 to {top}")
         between("portfolio.surplus", self.surplus)
         between("portfolio.mm", self.mm, 0.0)
         for name in ("value", "equity", "requirement"):

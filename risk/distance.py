@@ -21,6 +21,8 @@ from risk.arrays import (
     FEE_SIZE,
     FLOOR_SPOT_SHOCK,
     FLOORS,
+    LP_LOWER,
+    LP_UPPER,
     NONLINEAR,
     OPTIONS,
     Csr,
@@ -60,14 +62,16 @@ def distance_to_liquidation(portfolio: PortfolioArrays, along: Along) -> Distanc
     """
     chosen = _chosen_factors(portfolio, along)
     instruments = portfolio.instruments
-    moved = (instruments.factor >= 0) & np.append(chosen, False)[instruments.factor]
+    moved, second = (
+        (index >= 0) & np.append(chosen, False)[index] for index in (instruments.factor, instruments.quote_factor)
+    )
     net = portfolio.net()
     move = _linear_moves(portfolio, net, moved)
-    bent = np.asarray(abs(net) @ (moved & instruments.is_kind(*NONLINEAR)).astype(np.float64)) > 0.0
+    bent = np.asarray(abs(net) @ ((moved | second) & instruments.is_kind(*NONLINEAR)).astype(np.float64)) > 0.0
     rows = np.flatnonzero(bent & (portfolio.surplus > 0.0))
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
-        book = _Book(instruments, net[part], moved, portfolio.surplus[part])
+        book = _Book(instruments, net[part], moved, second, portfolio.surplus[part])
         move[part] = book.smallest_move()
     move[portfolio.surplus <= 0.0] = 0.0
     return Distance(move=move, sigmas=np.abs(np.log1p(move)) / _sigma(portfolio, net, chosen))
@@ -89,10 +93,11 @@ def _chosen_factors(portfolio: PortfolioArrays, along: Along) -> Bool:
 
 def _sigma(portfolio: PortfolioArrays, net: Csr, chosen: Bool) -> F64:
     """(A,) largest daily volatility among the chosen factors that the account is exposed to."""
-    factor = portfolio.instruments.factor
+    instruments = portfolio.instruments
     largest = np.zeros(portfolio.count)
     for index in np.flatnonzero(chosen):
-        exposed = np.asarray(abs(net) @ (factor == index).astype(np.float64)) > 0.0
+        of = (instruments.factor == index) | (instruments.quote_factor == index)
+        exposed = np.asarray(abs(net) @ of.astype(np.float64)) > 0.0
         largest[exposed] = np.maximum(largest[exposed], portfolio.factors.sigma_day[index])
     # An account without exposure never moves: any volatility gives inf.
     return np.where(largest > 0.0, largest, 1.0)
@@ -109,9 +114,10 @@ def _linear_moves(portfolio: PortfolioArrays, net: Csr, moved: Bool) -> F64:
 class _Book:
     """Accounts with nonlinear instruments, all of S > 0 now; M accounts, n moved instruments."""
 
-    def __init__(self, instruments: InstrumentArrays, net: Csr, moved: Bool, surplus: F64) -> None:
+    def __init__(self, instruments: InstrumentArrays, net: Csr, moved: Bool, second: Bool, surplus: F64) -> None:
         self.instruments = instruments
-        self.columns = np.flatnonzero(moved)
+        self.columns = np.flatnonzero(moved | second)
+        self.first, self.second = moved.astype(np.float64), second.astype(np.float64)
         self.net = net[:, self.columns]
         self.surplus = surplus
         self.now = value_of(instruments)
@@ -124,8 +130,8 @@ class _Book:
     def _crossing(self, end: float) -> F64:
         """(M,) first crossing between 0 and ``end``, else inf."""
         grid = self._grid(end)
-        price = self.instruments.price[self.columns, None] * (1.0 + grid)
-        changes = unit_values(self.instruments, price, rows=self.columns) - self.now[self.columns, None]
+        values = self._values(self.columns, np.broadcast_to(grid, (len(self.columns), len(grid))))
+        changes = values - self.now[self.columns, None]
         lost = self.surplus[:, None] + np.asarray(self.net @ changes) <= 0.0
         hit = np.flatnonzero(lost.any(axis=1))
         first = lost[hit].argmax(axis=1)
@@ -133,16 +139,22 @@ class _Book:
         crossing[hit] = self._bisect(hit, np.append(grid, 0.0)[first - 1], grid[first])
         return crossing
 
+    def _values(self, rows: npt.NDArray[np.intp], moves: F64) -> F64:
+        """(R, G) unit values of some rows, each after (R, G) moves of those of its prices that move."""
+        price = self.instruments.price[rows, None] * (1.0 + moves * self.first[rows, None])
+        quote = self.instruments.quote_price[rows, None] * (1.0 + moves * self.second[rows, None])
+        return unit_values(self.instruments, price, rows=rows, quote=quote)
+
     def _bisect(self, accounts: npt.NDArray[np.intp], low: F64, high: F64) -> F64:
         """Shrink brackets with S(low) > 0 >= S(high); the losing end of each."""
         entries = self.net[accounts].tocoo()
         row, column = entries.coords[0], self.columns[entries.coords[1]]
-        price, now = self.instruments.price[column], self.now[column]
+        now = self.now[column]
         for _ in range(STEPS):
             if np.max(np.abs(high - low), initial=0.0) <= TOLERANCE:
                 break
             middle = 0.5 * (low + high)
-            values = unit_values(self.instruments, (price * (1.0 + middle[row]))[:, None], rows=column)[:, 0]
+            values = self._values(column, middle[row][:, None])[:, 0]
             change = np.bincount(row, entries.data * (values - now), minlength=len(accounts))
             lost = self.surplus[accounts] + change <= 0.0
             low, high = np.where(lost, low, middle), np.where(lost, middle, high)
@@ -166,6 +178,9 @@ def _kinks(instruments: InstrumentArrays) -> F64:
     extra = instruments.extra
     kinks[options, 0] = instruments.strike[options]
     kinks[floors, 0] = instruments.strike[floors] / extra[floors, FLOOR_SPOT_SHOCK]
+    ranges = instruments.is_kind(Kind.LP_RANGE)
+    for column, edge in enumerate((LP_LOWER, LP_UPPER)):  # where the quote moves too there is no kink: harmless
+        kinks[ranges, column] = extra[ranges, edge] * instruments.quote_price[ranges]
     per_usd = extra[fees, FEE_SIZE] * extra[fees, FEE_RATIO]
     with np.errstate(divide="ignore", invalid="ignore"):
         kinks[fees, 0] = extra[fees, FEE_MIN] / per_usd

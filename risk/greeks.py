@@ -4,6 +4,9 @@
 
 v = units in value, P = price of the underlying, over the instruments of the factor. Basis and carry are not in
 here: a wrapped form counts with its own price, one for one.
+
+Liquidity of a range has both of its tokens: Δ of each is what it holds of it, and inside the range Γ·P² is
+-√(P·Q)/2 for both.
 """
 
 from dataclasses import dataclass
@@ -11,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from risk.arrays import OPTIONS, Kind, PortfolioArrays
+from risk.arrays import LP_LOWER, LP_UPPER, OPTIONS, InstrumentArrays, Kind, PortfolioArrays
 from risk.black76 import DAY_YEARS, YEAR_S, option_greeks
 from risk.checks import F64
+from risk.pricing import range_holdings
 
 PERCENT = 0.01
 
@@ -51,10 +55,31 @@ def portfolio_greeks(portfolio: PortfolioArrays) -> Greeks:
     units[1, at] = greeks.gamma * price[at] ** 2 * PERCENT
     units[2, at] = greeks.vega * PERCENT
     units[3, at] = greeks.theta * DAY_YEARS
-    moving = np.flatnonzero(instruments.factor >= 0)
-    place = (moving, instruments.factor[moving])
-    shape = (instruments.count, len(portfolio.factors.names))
-    sums = [
-        np.asarray((portfolio.value @ csr_array((unit[moving], place), shape=shape)).toarray()) for unit in units
-    ]
+    second = np.zeros((4, instruments.count))
+    _add_ranges(instruments, units, second)
+    sums = [_by_factor(portfolio, one, two) for one, two in zip(units, second, strict=True)]
     return Greeks(delta_usd=sums[0], gamma_usd=sums[1], vega_usd=sums[2], theta_usd=sums[3])
+
+
+def _by_factor(portfolio: PortfolioArrays, first: F64, second: F64) -> F64:
+    """(A, F) sums of what each instrument has by its factor, and by the factor of its second token."""
+    instruments = portfolio.instruments
+    total = np.zeros((portfolio.count, len(portfolio.factors.names)))
+    for factor, unit in ((instruments.factor, first), (instruments.quote_factor, second)):
+        moving = np.flatnonzero(factor >= 0)
+        shape = (instruments.count, total.shape[1])
+        total += np.asarray(
+            (portfolio.value @ csr_array((unit[moving], (moving, factor[moving])), shape=shape)).toarray()
+        )
+    return total
+
+
+def _add_ranges(instruments: InstrumentArrays, units: F64, second: F64) -> None:
+    """Put Δ and Γ of one unit of each range into (4, N) of the base's and of the quote's factor."""
+    rows = np.flatnonzero(instruments.is_kind(Kind.LP_RANGE))
+    price, quote = instruments.price[rows], instruments.quote_price[rows]
+    lower, upper = instruments.extra[rows, LP_LOWER], instruments.extra[rows, LP_UPPER]
+    base, other = range_holdings(lower, upper, price / quote)
+    inside = (price / quote > lower) & (price / quote < upper)
+    units[0, rows], second[0, rows] = base * price, other * quote
+    units[1, rows] = second[1, rows] = np.where(inside, -0.5 * np.sqrt(price * quote), 0.0) * PERCENT

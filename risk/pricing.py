@@ -13,6 +13,13 @@ Short option floor (smallest collateral of Lyra v1, ``OptionGreekCache.getMinCol
 The contract states the last one in base units; here all are USD at the scenario's spot S. σ* depends on the
 time to expiry only, so a scenario's vol shift does not move it; it is kept over ``elapsed_s``. The contract
 counts at least 1 s to expiry and at least 0.01 % vol.
+
+Liquidity of a range (Uniswap v3 whitepaper, equations 2.1 and 6.29 f.), for one unit, prices of base and quote
+P and Q in USD, p = P/Q held inside [lower, upper]:
+
+    base = 1/√p - 1/√upper        quote = √p - √lower        value = base·P + quote·Q
+
+Homogeneous of degree 1 in (P, Q), rising and concave in both; ∂/∂P = base, ∂/∂Q = quote.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,6 +41,8 @@ from risk.arrays import (
     FLOOR_MIN_QUOTE,
     FLOOR_SPOT_SHOCK,
     FLOOR_VOL,
+    LP_LOWER,
+    LP_UPPER,
     InstrumentArrays,
     Kind,
 )
@@ -61,6 +70,8 @@ class Rows:
     """(n, 1)."""
     extra: F64
     """(n, 8)."""
+    quote: F64
+    """(n, S) price of the second token in each scenario, USD; NaN for the kinds that have none."""
 
     def column(self, index: int) -> F64:
         """(n, 1) column of ``extra``."""
@@ -117,6 +128,17 @@ def _floor_put(rows: Rows) -> F64:
     return np.fmin(least, rows.column(FLOOR_FULL_QUOTE))
 
 
+def range_holdings(lower: F64, upper: F64, price: F64) -> tuple[F64, F64]:
+    """Base and quote tokens in one unit of liquidity at a price of base in quote; the arguments broadcast."""
+    root = np.sqrt(np.clip(price, lower, upper))
+    return 1.0 / root - 1.0 / np.sqrt(upper), root - np.sqrt(lower)
+
+
+def _lp_range(rows: Rows) -> F64:
+    base, quote = range_holdings(rows.column(LP_LOWER), rows.column(LP_UPPER), rows.price / rows.quote)
+    return base * rows.price + quote * rows.quote
+
+
 KERNELS: Mapping[Kind, Kernel] = {
     Kind.FIXED: _one,
     Kind.SPOT: _price,
@@ -127,6 +149,7 @@ KERNELS: Mapping[Kind, Kernel] = {
     Kind.SHORT_FLOOR_CALL_QUOTE: _floor_call_quote,
     Kind.SHORT_FLOOR_CALL_BASE: _floor_call_base,
     Kind.SHORT_FLOOR_PUT: _floor_put,
+    Kind.LP_RANGE: _lp_range,
 }
 
 
@@ -136,6 +159,7 @@ def unit_values(
     vol_multiplier: F64 | float = 1.0,
     elapsed_s: float = 0.0,
     rows: npt.NDArray[Any] | None = None,
+    quote: F64 | None = None,
 ) -> F64:
     """(N, S) value of one unit of each instrument in each scenario, USD.
 
@@ -151,21 +175,25 @@ def unit_values(
         Seconds passed since the cut; shortens the time to expiry.
     rows
         (N,) indices into ``instruments`` when not all of them, in order, are meant; may repeat.
+    quote
+        (N, S) price of the second token in each scenario, USD; None: as it is now.
     """
     pick = np.arange(instruments.count) if rows is None else rows
     if price.ndim != 2 or len(price) != len(pick):
         raise RiskInputError(f"price: has shape {price.shape}, must have ({len(pick)}, scenarios)")
     multiplier = np.broadcast_to(np.asarray(vol_multiplier, dtype=np.float64), price.shape)
+    second = np.broadcast_to(instruments.quote_price[pick, None] if quote is None else quote, price.shape)
     kind = instruments.kind[pick]
     values = np.empty_like(price)
     for one_kind in np.unique(kind):
         at = np.flatnonzero(kind == one_kind)
-        values[at] = KERNELS[Kind(one_kind)](_rows(instruments, pick[at], price[at], multiplier[at], elapsed_s))
+        rows_of_kind = _rows(instruments, pick[at], price[at], second[at], multiplier[at], elapsed_s)
+        values[at] = KERNELS[Kind(one_kind)](rows_of_kind)
     return values
 
 
 def _rows(
-    instruments: InstrumentArrays, of: npt.NDArray[Any], price: F64, multiplier: F64, elapsed_s: float
+    instruments: InstrumentArrays, of: npt.NDArray[Any], price: F64, quote: F64, multiplier: F64, elapsed_s: float
 ) -> Rows:
     return Rows(
         price=price,
@@ -174,6 +202,7 @@ def _rows(
         vol=instruments.vol[of, None] * multiplier,
         rate=instruments.rate[of, None],
         extra=instruments.extra[of],
+        quote=quote,
     )
 
 

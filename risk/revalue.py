@@ -46,12 +46,24 @@ class Worst(NamedTuple):
 def shocked_prices(portfolio: PortfolioArrays, factor_shock: F64, basis_shock: F64) -> F64:
     """(N, S) underlying prices under (S, F) factor and (S, B) basis shocks; they compound."""
     instruments = portfolio.instruments
+    return instruments.price[:, None] * _moves(instruments.factor, instruments.basis, factor_shock, basis_shock)
+
+
+def shocked_quotes(portfolio: PortfolioArrays, factor_shock: F64, basis_shock: F64) -> F64:
+    """(N, S) prices of the second tokens in the same scenarios, NaN where an instrument has none."""
+    instruments = portfolio.instruments
+    moves = _moves(instruments.quote_factor, instruments.quote_basis, factor_shock, basis_shock)
+    return instruments.quote_price[:, None] * moves
+
+
+def _moves(factor: I32, basis: I32, factor_shock: F64, basis_shock: F64) -> F64:
+    """(N, S) factors on a price."""
     # Index -1 (no factor, no basis) picks the appended column that never moves.
     still = np.ones((len(factor_shock), 1))
     by_factor = np.concatenate([1.0 + factor_shock, still], axis=1)
     by_basis = np.concatenate([1.0 + basis_shock, still], axis=1)
-    moved: F64 = (by_factor[:, instruments.factor] * by_basis[:, instruments.basis]).T
-    return instruments.price[:, None] * moved
+    moved: F64 = (by_factor[:, factor] * by_basis[:, basis]).T
+    return moved
 
 
 def unit_changes(portfolio: PortfolioArrays, scenarios: ScenarioSet, scale: float = 1.0) -> F64:
@@ -66,10 +78,10 @@ def unit_changes(portfolio: PortfolioArrays, scenarios: ScenarioSet, scale: floa
     factor, basis = scenarios.factor_shock, scenarios.basis_shock
     if scale != 1.0:
         factor, basis = np.expm1(scale * np.log1p(factor)), np.expm1(scale * np.log1p(basis))
-    price = shocked_prices(portfolio, factor, basis)
+    price, quote = shocked_prices(portfolio, factor, basis), shocked_quotes(portfolio, factor, basis)
     vols = vol_multiplier(scenarios.vol, portfolio.instruments.expiry_s, scenarios.vol_shift, scale)
     now = value_of(portfolio.instruments)[:, None]
-    return (unit_values(portfolio.instruments, price, vols) - now) * scenarios.damping
+    return (unit_values(portfolio.instruments, price, vols, quote=quote) - now) * scenarios.damping
 
 
 def revalue(portfolio: PortfolioArrays, scenarios: ScenarioSet) -> Revaluation:

@@ -45,12 +45,16 @@ def one_instrument(kind: Kind, price: float = 2000.0, factor: int = 0, basis: in
     names = ("strike", "expiry_s", "vol", "rate")
     row = {name: terms.get(name, NAN) for name in names}
     place = {"factor": -1 if fixed else factor, "basis": -1 if fixed else basis, "price": 1.0 if fixed else price}
-    return {"kind": int(kind), "extra": extra, **row, **place}
+    quote = {"quote_factor": -1, "quote_basis": -1, "quote_price": NAN}
+    if kind is Kind.LP_RANGE:
+        quote = {name: terms.get(name, value) for name, value in (quote | {"quote_price": 1.0}).items()}
+    return {"kind": int(kind), "extra": extra, **row, **place, **quote}
 
 
 def instruments_of(*rows: dict) -> InstrumentArrays:
     """Stack rows of ``one_instrument``."""
     names = ("kind", "factor", "basis", "price", "strike", "expiry_s", "vol", "rate")
+    names += ("quote_factor", "quote_basis", "quote_price")
     columns = {name: np.array([row[name] for row in rows]) for name in names}
     return InstrumentArrays(**columns, extra=np.array([row["extra"] for row in rows], dtype=float).reshape(-1, 8))
 
@@ -63,6 +67,12 @@ def random_row(rng: np.random.Generator, kind: Kind) -> dict:
     if kind in (*OPTIONS, *FLOORS):
         row |= {"strike": price * rng.uniform(0.6, 1.5), "expiry_s": rng.choice([0.0, rng.uniform(60.0, 8e6)])}
         row |= {"vol": rng.uniform(0.2, 1.5), "rate": rng.uniform(-0.02, 0.1)}
+    if kind is Kind.LP_RANGE:
+        quote, basis = int(rng.integers(0, 4)), int(rng.integers(-1, 3))
+        row |= {"quote_factor": quote, "quote_basis": basis}
+        row["quote_price"] = float(rng.uniform(0.9, 1.1) if quote > 1 else rng.uniform(500.0, 4000.0))
+        lower = price / row["quote_price"] * rng.uniform(0.5, 1.2)
+        row["extra"][:2] = [lower, lower * rng.uniform(1.01, 2.0)]
     if kind is Kind.CLIPPED_FEE:
         row["extra"][:4] = [rng.uniform(0.1, 20.0), 0.0035, 2.0, 1000.0]
     if kind in FLOORS:

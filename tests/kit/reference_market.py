@@ -27,7 +27,19 @@ def black(is_call: bool, spot: float, strike: float, tau: float, vol: float, rat
     return discount * (strike * normal(-d2) - forward * normal(-d1))
 
 
-def unit_value(instruments: InstrumentArrays, i: int, price: float, vol_multiplier: float) -> float:
+def range_value(price: float, quote: float, lower: float, upper: float) -> float:
+    """Below the range all is base, above it all is quote."""
+    ratio = price / quote
+    if ratio <= lower:
+        return (1 / math.sqrt(lower) - 1 / math.sqrt(upper)) * price
+    if ratio >= upper:
+        return (math.sqrt(upper) - math.sqrt(lower)) * quote
+    return (1 / math.sqrt(ratio) - 1 / math.sqrt(upper)) * price + (math.sqrt(ratio) - math.sqrt(lower)) * quote
+
+
+def unit_value(
+    instruments: InstrumentArrays, i: int, price: float, vol_multiplier: float, quote: float | None = None
+) -> float:
     kind = Kind(int(instruments.kind[i]))
     strike, rate = float(instruments.strike[i]), float(instruments.rate[i])
     tau = float(instruments.expiry_s[i]) / YEAR
@@ -38,6 +50,8 @@ def unit_value(instruments: InstrumentArrays, i: int, price: float, vol_multipli
         return price
     if kind in (Kind.CALL, Kind.PUT):
         return black(kind is Kind.CALL, price, strike, tau, float(instruments.vol[i]) * vol_multiplier, rate)
+    if kind is Kind.LP_RANGE:
+        return range_value(price, float(instruments.quote_price[i]) if quote is None else quote, *extra[:2])
     if kind is Kind.CLIPPED_FEE:
         size, ratio, least, most = extra[:4]
         return min(max(size * price * ratio, least), most)
@@ -62,15 +76,23 @@ def vol_factor(vol: VolShock, expiry_s: float, shift: int) -> float:
     return 1 + vol.up * reach if shift == 1 else max(0.0, 1 - vol.down * reach)
 
 
+def move_of(scenarios: ScenarioSet, s: int, factor: int, basis: int) -> float:
+    move = 1.0
+    if factor >= 0:
+        move *= 1 + float(scenarios.factor_shock[s, factor])
+    if basis >= 0:
+        move *= 1 + float(scenarios.basis_shock[s, basis])
+    return move
+
+
 def unit_change(portfolio: PortfolioArrays, scenarios: ScenarioSet, i: int, s: int) -> float:
     instruments = portfolio.instruments
-    price = now = float(instruments.price[i])
-    if instruments.factor[i] >= 0:
-        price *= 1 + float(scenarios.factor_shock[s, instruments.factor[i]])
-    if instruments.basis[i] >= 0:
-        price *= 1 + float(scenarios.basis_shock[s, instruments.basis[i]])
+    now = float(instruments.price[i])
+    price = now * move_of(scenarios, s, int(instruments.factor[i]), int(instruments.basis[i]))
+    second = move_of(scenarios, s, int(instruments.quote_factor[i]), int(instruments.quote_basis[i]))
     moved = vol_factor(scenarios.vol, float(instruments.expiry_s[i]), int(scenarios.vol_shift[s]))
-    change = unit_value(instruments, i, price, moved) - unit_value(instruments, i, now, 1.0)
+    quote = float(instruments.quote_price[i]) * second
+    change = unit_value(instruments, i, price, moved, quote) - unit_value(instruments, i, now, 1.0)
     return float(scenarios.damping[s]) * change
 
 
@@ -87,9 +109,13 @@ def surplus_after(portfolio: PortfolioArrays, a: int, chosen: np.ndarray, move: 
     equity, requirement = portfolio.equity.toarray(), portfolio.requirement.toarray()
     instruments, total = portfolio.instruments, float(portfolio.surplus[a])
     for i in range(instruments.count):
-        if instruments.factor[i] >= 0 and chosen[instruments.factor[i]]:
-            now = float(instruments.price[i])
-            change = unit_value(instruments, i, now * (1 + move), 1.0) - unit_value(instruments, i, now, 1.0)
+        first, second = (
+            factor >= 0 and bool(chosen[factor]) for factor in (instruments.factor[i], instruments.quote_factor[i])
+        )
+        if first or second:
+            now, quote = float(instruments.price[i]), float(instruments.quote_price[i])
+            after = now * (1 + move * first), quote * (1 + move * second)
+            change = unit_value(instruments, i, after[0], 1.0, after[1]) - unit_value(instruments, i, now, 1.0)
             total += (equity[a, i] - requirement[a, i]) * change
     return total
 

@@ -115,6 +115,7 @@ def test_order_of_instruments_and_accounts_is_nothing(book, seed):
     rng = np.random.default_rng(seed)
     at, rows = rng.permutation(book.instruments.count), rng.permutation(book.count)
     names = ("kind", "factor", "basis", "price", "strike", "expiry_s", "vol", "rate", "extra")
+    names += ("quote_factor", "quote_basis", "quote_price")
     instruments = replace(book.instruments, **{name: getattr(book.instruments, name)[at] for name in names})
     units = {
         name: csr_array(getattr(book, name).toarray()[rows][:, at]) for name in ("value", "equity", "requirement")
@@ -289,12 +290,16 @@ def test_portfolio_delta_is_the_slope_of_value(book):
         if (on != (instruments.factor == f)).any():
             continue
         h = 1e-5
-        up, down = (instruments.price * np.where(on, 1 + step, 1.0) for step in (h, -h))
-        slope = (
-            units
-            @ (unit_values(instruments, up[:, None]) - unit_values(instruments, down[:, None]))[:, 0]
-            / (2 * h)
+        second = instruments.quote_factor == f
+        up, down = (
+            unit_values(
+                instruments,
+                (instruments.price * np.where(on, 1 + step, 1.0))[:, None],
+                quote=(instruments.quote_price * np.where(second, 1 + step, 1.0))[:, None],
+            )[:, 0]
+            for step in (h, -h)
         )
+        slope = units @ (up - down) / (2 * h)
         assert greeks.delta_usd[:, f] == pytest.approx(slope, rel=1e-4, abs=1e-2)
 
 
