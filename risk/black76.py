@@ -59,6 +59,15 @@ def option_price(is_call: Bool | bool, spot: F64, strike: F64, tau_years: F64, v
     return np.maximum(bounded, 0.0)
 
 
+def forward_price(is_call: Bool | bool, forward: F64, strike: F64, tau_years: F64, vol: F64, discount: F64) -> F64:
+    """Black-76: USD price of one European option on a forward, times a given discount factor.
+
+    With σ√T = 0 the discounted intrinsic value. ``option_price`` with spot S and rate r is this one with
+    F = S·exp(rT) and discount exp(-rT).
+    """
+    return discount * option_price(is_call, forward, strike, tau_years, vol, np.zeros(()))
+
+
 def option_greeks(
     is_call: Bool | bool, spot: F64, strike: F64, tau_years: F64, vol: F64, rate: F64
 ) -> OptionGreeks:
