@@ -1,0 +1,92 @@
+"""web3.py over the transport."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from web3 import AsyncWeb3
+from web3.exceptions import Web3RPCError
+
+from chains.caip import ChainId
+from chains.devnet import anvil
+from chains.devnet.artifacts import viem_multicall3
+from chains.errors import EndpointUnreachable
+from chains.evm.provider import as_web3_provider
+from chains.evm.rpc import HttpTransport, TransportLimits
+from tests.kit.fault_proxy import FaultProxy, fault_proxy, resetting
+
+pytestmark = pytest.mark.devnet
+
+OP = ChainId("eip155:10")
+QUICK = TransportLimits(timeout_s=5.0, connect_timeout_s=1.0, backoff_s=0.01)
+ABI = [
+    {
+        "type": "function", "name": "getBlockNumber", "inputs": [], "stateMutability": "view",
+        "outputs": [{"name": "", "type": "uint256"}],
+    },
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[anvil.Anvil]:
+    chain = anvil.start(10)
+    yield chain
+    chain.stop()
+
+
+@pytest.fixture
+async def proxy(node: anvil.Anvil) -> AsyncIterator[FaultProxy]:
+    async with fault_proxy(node.http_url) as made:
+        yield made
+
+
+async def test_contracts_are_read_and_sent_to_without_asking_the_chain_id_each_time(proxy: FaultProxy) -> None:
+    async with HttpTransport(OP, [proxy.url], limits=QUICK) as transport:
+        w3 = AsyncWeb3(as_web3_provider(transport))
+        assert await w3.is_connected()
+        sender = (await w3.eth.accounts)[0]
+        sent = await w3.eth.send_transaction({"from": sender, "data": viem_multicall3()})
+        receipt = await w3.eth.wait_for_transaction_receipt(sent)
+        contract = w3.eth.contract(address=receipt["contractAddress"], abi=ABI)
+        for _ in range(5):
+            assert await contract.functions.getBlockNumber().call() == receipt["blockNumber"]
+        assert await w3.eth.chain_id == 10
+        assert proxy.seen["eth_chainId"] == 1
+        assert proxy.seen["eth_sendTransaction"] == 1
+
+
+async def test_a_batch_is_one_exchange(proxy: FaultProxy) -> None:
+    async with HttpTransport(OP, [proxy.url], limits=QUICK) as transport:
+        w3 = AsyncWeb3(as_web3_provider(transport))
+        accounts = await w3.eth.accounts
+        one_by_one = [await w3.eth.get_balance(account) for account in accounts]
+        before = proxy.exchanges
+        async with w3.batch_requests() as batch:
+            for account in accounts:
+                batch.add(w3.eth.get_balance(account))
+            assert await batch.async_execute() == one_by_one
+        assert proxy.exchanges == before + 1
+
+
+async def test_errors_of_the_node_are_web3s_and_those_of_endpoints_ours(proxy: FaultProxy) -> None:
+    async with HttpTransport(OP, [proxy.url], limits=QUICK) as transport:
+        w3 = AsyncWeb3(as_web3_provider(transport))
+        with pytest.raises(Web3RPCError):
+            await w3.manager.coro_request("eth_nothing", [])  # type: ignore[arg-type]
+        proxy.fault = resetting()
+        assert not await w3.is_connected()
+        with pytest.raises(EndpointUnreachable):
+            await w3.eth.block_number
+
+
+async def test_a_transaction_is_never_sent_twice(proxy: FaultProxy) -> None:
+    async with HttpTransport(OP, [proxy.url, proxy.url], limits=QUICK) as transport:
+        (accounts,) = await transport.send([("eth_accounts", [])])
+        assert isinstance(accounts, list)
+        proxy.fault = resetting()
+        with pytest.raises(EndpointUnreachable, match="endpoint 1: connection failed"):
+            await transport.send([("eth_sendTransaction", [{"from": accounts[0], "to": accounts[1]}])])
+        assert proxy.seen["eth_sendTransaction"] == 1
+        before = proxy.exchanges
+        with pytest.raises(EndpointUnreachable, match="endpoint 2: connection failed"):
+            await transport.send([("eth_blockNumber", [])])
+        assert proxy.exchanges > before + 1
