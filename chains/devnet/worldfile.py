@@ -1,9 +1,12 @@
-"""``world.json``: what a running devnet tells other processes. Reads without web3 and without the packages."""
+"""``world.json``: what running local chains tell other processes. Reads without web3 and without the packages.
+
+The chains are those of a devnet, or forks (``chains.forks``); who reads them need not care which.
+"""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -27,6 +30,8 @@ class NodeInfo:
     name: str
     port: int
     pid: int
+    forked_block: int | None = None
+    """Block that the chain was forked from; None for a chain of its own."""
 
     @property
     def http_url(self) -> str:
@@ -64,6 +69,10 @@ class WorldFile:
     nodes: tuple[NodeInfo, ...]
     portfolios: tuple[Portfolio, ...]
     deployments: dict[ChainId, ChainDeployment]
+    kind: Literal["devnet", "fork", "devnet-fork"] = "devnet"
+    """``devnet-fork``: forks of a devnet, whose clocks and bridges are a devnet's."""
+    relay_pid: int | None = None
+    """Process before the endpoints of forks whose URLs are secret."""
 
     def node(self, chain: ChainId) -> NodeInfo:
         """Process of a chain; raises KeyError."""

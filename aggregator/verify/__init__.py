@@ -1,0 +1,1 @@
+"""Proving the model on forks: the same scenario through our revaluation and through the venues' own contracts."""

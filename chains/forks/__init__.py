@@ -1,0 +1,1 @@
+"""Local forks of running chains by anvil: starting them, moving prices on them."""
