@@ -6,6 +6,7 @@ rows of nan, so that bars stay on a regular grid.
 
 import csv
 import gzip
+import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,26 @@ class PriceHistory:
         return PriceHistory(tuple(self.assets[i] for i in keep), self.time_s, self.step_s, *parts)
 
 
+def read_history(path: str | Path) -> PriceHistory:
+    """Read CSV, gzip CSV or (with pyarrow installed) Parquet of the same columns; raises HistoryError."""
+    if not Path(path).is_file():
+        raise HistoryError(f"{path}: no such file")
+    return _read_parquet(path) if Path(path).suffix in {".parquet", ".pq"} else read_history_csv(path)
+
+
+def _read_parquet(path: str | Path) -> PriceHistory:
+    try:
+        parquet = importlib.import_module("pyarrow.parquet")
+    except ImportError:
+        raise HistoryError(
+            f"{path}: Parquet needs pyarrow (pip install pyarrow), or write the file as CSV"
+        ) from None
+    columns = parquet.read_table(path).to_pydict()
+    header = list(columns)
+    rows = [["" if value is None else str(value) for value in row] for row in zip(*columns.values(), strict=True)]
+    return _history(path, header, rows)
+
+
 def read_history_csv(path: str | Path) -> PriceHistory:
     """Read a history file; raises HistoryError for columns, times and prices that cannot be used."""
     opener = gzip.open if str(path).endswith(".gz") else open
@@ -66,6 +87,10 @@ def read_history_csv(path: str | Path) -> PriceHistory:
         rows = csv.reader(file)
         header = next(rows, [])
         content = list(rows)
+    return _history(path, header, content)
+
+
+def _history(path: str | Path, header: list[str], content: list[list[str]]) -> PriceHistory:
     assets = tuple(name.removesuffix("_close") for name in header if name.endswith("_close"))
     wanted = [f"{asset}_{part}" for asset in assets for part in PARTS]
     missing = sorted({"time_utc", *wanted} - set(header))

@@ -23,10 +23,10 @@ def scan_law(
     ] = None,
 ) -> None:
     """Fit the law of the worst move (RISK section 5) and write its table."""
-    from aggregator.history import read_history_csv
+    from aggregator.history import read_history
     from risk.scanfit import fit_scan_law
 
-    bars = read_history_csv(history).without(without or ())
+    bars = read_history(history).without(without or ())
     table = fit_scan_law(
         bars.close, bars.high, bars.low, bars.step_s, assets=bars.assets, source=source, dates=bars.dates
     )

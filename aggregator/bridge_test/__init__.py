@@ -1,0 +1,1 @@
+"""Acceptance test of the bridge model: simulated keepers, price history (``crossmargin backtest bridges``)."""
