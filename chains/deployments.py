@@ -59,6 +59,31 @@ class TwapPool:
 
 
 @dataclass(frozen=True, slots=True)
+class RateFeed:
+    """A contract that says how much of ``quote_key`` stands behind one ``price_key`` (a staked token's rate)."""
+
+    price_key: str
+    quote_key: str
+    contract: Address
+    kind: str
+    """Which function tells it: a name of ``oracles.sources.rates.GETTERS``."""
+    decimals: int = 18
+
+
+@dataclass(frozen=True, slots=True)
+class BridgedToken:
+    """A token whose backing lies in an escrow on another chain."""
+
+    price_key: str
+    token: Address
+    decimals: int
+    home_chain: ChainId
+    home_token: Address
+    escrow: Address
+    home_decimals: int
+
+
+@dataclass(frozen=True, slots=True)
 class Feeds:
     """Price feeds of one chain."""
 
@@ -66,6 +91,10 @@ class Feeds:
     pyth: PythFeeds | None = None
     twap: tuple[TwapPool, ...] = ()
     sequencer_uptime: Address | None = None
+    rates: tuple[RateFeed, ...] = ()
+    bridged: tuple[BridgedToken, ...] = ()
+    vol_feeds: Mapping[str, Address] = field(default_factory=dict)
+    """Derive's vol feed by price key of the underlying."""
 
 
 @dataclass(frozen=True, slots=True)

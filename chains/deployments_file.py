@@ -86,6 +86,11 @@ def _addresses(deployment: ChainDeployment) -> Iterator[tuple[str, str]]:
     yield from ((f"feeds.twap[{i}].pool", pool.pool) for i, pool in enumerate(feeds.twap))
     if feeds.pyth is not None:
         yield "feeds.pyth.contract", feeds.pyth.contract
+    yield from ((f"feeds.rates[{i}].contract", rate.contract) for i, rate in enumerate(feeds.rates))
+    for i, token in enumerate(feeds.bridged):
+        named = {"token": token.token, "home_token": token.home_token, "escrow": token.escrow}
+        yield from _named(f"feeds.bridged[{i}]", named)
+    yield from _named("feeds.vol_feeds", feeds.vol_feeds)
     if feeds.sequencer_uptime is not None:
         yield "feeds.sequencer_uptime", feeds.sequencer_uptime
 

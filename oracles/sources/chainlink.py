@@ -4,6 +4,7 @@ A feed whose price leaves its allowed range stops instead of answering the bound
 equals the round: age is the only sign of a broken feed. Age counts from ``startedAt``, the observation.
 """
 
+import contextlib
 from collections.abc import Collection, Sequence
 from decimal import Decimal
 
@@ -19,6 +20,9 @@ from oracles.types import Quote, QuoteGap, Quotes
 
 DECIMALS = Function("decimals()", "(uint8)")
 LATEST = Function("latestRoundData()", "(uint80,int256,uint256,uint256,uint80)")
+AGGREGATOR = Function("aggregator()", "(address)")
+MIN_ANSWER = Function("minAnswer()", "(int192)")
+MAX_ANSWER = Function("maxAnswer()", "(int192)")
 GROUP = "chainlink"
 MAX_DECIMALS = 36
 
@@ -37,6 +41,8 @@ class ChainlinkSource:
         self._feeds = tuple(feeds)
         self._params = params
         self._sequencer = sequencer_uptime
+        self._bounds: dict[tuple[Address, int], tuple[int, int] | None] = {}
+        """By proxy and phase: they cannot change within a phase, so each is read once."""
 
     @property
     def name(self) -> str:
@@ -61,12 +67,57 @@ class ChainlinkSource:
             if problem is not None:
                 return self._on.nothing(wanted, Unread("sequencer", problem))
             results = results[1:]
+        await self._learn_bounds(feeds, results[1::2], cut)
         pairs = zip(feeds, results[::2], results[1::2], strict=True)
         read = [self._quote(feed, decimals, last, received_at) for feed, decimals, last in pairs]
         return Quotes(
             found=tuple(item for item in read if isinstance(item, Quote)),
             gaps=tuple(item for item in read if isinstance(item, QuoteGap)),
         )
+
+    async def _learn_bounds(self, feeds: Sequence[ChainlinkFeed], rounds: Sequence[CallResult], cut: Cut) -> None:
+        """Bounds of aggregators that have not been seen yet; one that has none, or fails, has no bounds."""
+        new: list[tuple[Address, int]] = []
+        for feed, last in zip(feeds, rounds, strict=True):
+            with contextlib.suppress(BadAnswer):
+                new.append((feed.proxy, LATEST.decode(last)[0] >> 64))
+        new = [item for item in new if item not in self._bounds]
+        if not new:
+            return
+        found = await self._on.read([AGGREGATOR.call(proxy) for proxy, _ in new], cut)
+        if isinstance(found, Unread):
+            return
+        behind: list[tuple[tuple[Address, int], Address]] = []
+        for item, result in zip(new, found[1], strict=True):
+            try:
+                behind.append((item, AGGREGATOR.decode(result)[0]))
+            except BadAnswer:
+                self._bounds[item] = None
+        calls = [function.call(to) for _, to in behind for function in (MIN_ANSWER, MAX_ANSWER)]
+        answer = await self._on.read(calls, cut) if calls else None
+        if answer is None or isinstance(answer, Unread):
+            return
+        for (item, _), low, high in zip(behind, answer[1][::2], answer[1][1::2], strict=True):
+            try:
+                self._bounds[item] = MIN_ANSWER.decode(low)[0], MAX_ANSWER.decode(high)[0]
+            except BadAnswer:
+                self._bounds[item] = None
+
+    def _bound_warning(self, feed: ChainlinkFeed, round_id: int, answer: int) -> dict[str, str]:
+        """A warning near the bounds: beyond them the feed does not answer the bound, it stops."""
+        bounds = self._bounds.get((feed.proxy, round_id >> 64))
+        if bounds is None:
+            return {}
+        margin = self._params.bound_margin_bps
+        for name, bound, near in (
+            ("minAnswer", bounds[0], answer * 10_000 <= bounds[0] * (10_000 + margin)),
+            ("maxAnswer", bounds[1], answer * (10_000 + margin) >= bounds[1] * 10_000),
+        ):
+            if near:
+                return {
+                    "bound": f"answer {answer} is within {margin} bps of {name} {bound}: the feed stops beyond it"
+                }
+        return {}
 
     def _quote(
         self, feed: ChainlinkFeed, decimals: CallResult, last: CallResult, received_at: float
@@ -97,7 +148,12 @@ class ChainlinkSource:
             received_at=received_at,
             holds_until=holds_until,
             valid_until=holds_until + self._params.chainlink_grace_s,
-            detail={"proxy": feed.proxy, "updated_at": str(updated_at), **_round(round_id)},
+            detail={
+                "proxy": feed.proxy,
+                "updated_at": str(updated_at),
+                **_round(round_id),
+                **self._bound_warning(feed, round_id, answer),
+            },
         )
 
 

@@ -20,6 +20,7 @@ from oracles.sources.onchain import OnChain, Unread
 from oracles.types import Quote, QuoteGap, Quotes
 
 OBSERVE = Function("observe(uint32[])", "(int56[],uint160[])")
+SLOT0 = Function("slot0()", "(uint160,int24,uint16,uint16,uint16,uint8,bool)")
 GROUP = "uniswap"
 TICK_BASE = Decimal("1.0001")
 MAX_TICK = 887_272
@@ -59,18 +60,37 @@ class TwapSource:
         pools = [pool for pool in self._pools if pool.price_key in keys]
         if not pools:
             return Quotes()
-        calls = [OBSERVE.call(pool.pool, (pool.window_s, pool.window_s // 2, 0)) for pool in pools]
+        calls = [
+            call
+            for pool in pools
+            for call in (OBSERVE.call(pool.pool, (pool.window_s, pool.window_s // 2, 0)), SLOT0.call(pool.pool))
+        ]
         answer, legs = await asyncio.gather(
             self._on.read(calls, cut), self._legs.quotes({pool.quote_key for pool in pools}, cut, received_at)
         )
         if isinstance(answer, Unread):
             return self._on.nothing({pool.price_key for pool in pools}, answer)
         at, results = answer
-        read = [self._quote(pool, result, at, legs) for pool, result in zip(pools, results, strict=True)]
+        read = [
+            self._thin(pool, slot) or self._quote(pool, result, at, legs)
+            for pool, result, slot in zip(pools, results[::2], results[1::2], strict=True)
+        ]
         return Quotes(
             found=tuple(item for item in read if isinstance(item, Quote)),
             gaps=tuple(item for item in read if isinstance(item, QuoteGap)),
         )
+
+    def _thin(self, pool: TwapPool, slot: CallResult) -> QuoteGap | None:
+        """A pool that keeps too few observations: any trade makes its window unanswerable."""
+        try:
+            cardinality = SLOT0.decode(slot)[3]
+        except BadAnswer as error:
+            return self._on.failed(pool.price_key, error)
+        wanted = self._params.twap_min_cardinality
+        if cardinality >= wanted:
+            return None
+        detail = f"the pool keeps {cardinality} observations, {wanted} wanted: increase its cardinality"
+        return self._on.gap(pool.price_key, "thin_history", detail)
 
     def _quote(self, pool: TwapPool, result: CallResult, at: BlockRef, legs: Quotes) -> Quote | QuoteGap:
         try:
@@ -99,6 +119,7 @@ class TwapSource:
             received_at=leg.received_at,
             holds_until=_first(at.timestamp, leg.holds_until, leg.observed_at),
             valid_until=_first(at.timestamp + self._params.twap_max_age_s, leg.valid_until, None),
+            anchor=True,
             detail={
                 "pool": pool.pool, "window_s": str(pool.window_s), "mean_tick": str(mean.tick),
                 f"{pool.price_key}/{pool.quote_key}": f"{in_quote:f}",
