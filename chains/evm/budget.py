@@ -72,8 +72,8 @@ class Resting:
         try:
             answers = await self._inner.send(requests)
         except RateLimited as error:
-            self._refused(error.retry_after_s)
-            raise
+            rest_s = self._refused(error.retry_after_s)
+            raise RateLimited(str(error), rest_s) from None
         if any(isinstance(answer, RpcFault) and answer.rate_limited for answer in answers):
             self._refused(None)
         elif self._limited and _now() >= self._until:
@@ -81,13 +81,14 @@ class Resting:
             log.info("%s: accepts requests again", self._name)
         return answers
 
-    def _refused(self, retry_after_s: float | None) -> None:
+    def _refused(self, retry_after_s: float | None) -> float:
         wanted_s = self._rest_s if retry_after_s is None else retry_after_s
         self._rest_s = min(REST_CAP_S, 2 * self._rest_s)
         self._until = max(self._until, _now() + wanted_s)
         if not self._limited:
             self._limited = True
             log.warning("%s: asks for fewer requests, rests for %.1f s", self._name, wanted_s)
+        return wanted_s
 
 
 def _now() -> float:

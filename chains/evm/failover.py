@@ -21,6 +21,8 @@ _IN_PARALLEL: Final = 2
 _PATIENCE: Final = 1.5
 """A send gives up after so many timeouts, whatever rounds are left."""
 
+_UNSAID_REST_S: Final = 0.25
+
 Failures = dict[int, EndpointError]
 
 
@@ -133,8 +135,9 @@ class Failover:
                 other.failed(EndpointUnreachable(f"{name}: slower than endpoint {winner.name.ordinal}"))
 
     def order(self) -> list[Breaker]:
-        """Endpoints that may be asked: by failures, then as configured. All where every circuit is open."""
-        return sorted([e for e in self.endpoints if not e.is_open] or self.endpoints, key=self._rank)
+        """Endpoints that may be asked: by failures, then as configured; those due for a probe last."""
+        usable = [e for e in self.endpoints if not e.is_open or e.probe_due]
+        return sorted(usable or self.endpoints, key=self._rank)
 
     @staticmethod
     def _rank(endpoint: Breaker) -> tuple[int, int]:
@@ -150,8 +153,8 @@ class Failover:
                 task.add_done_callback(self._probes.discard)
 
     def _pause_s(self, attempt: int, failures: Failures) -> float:
-        asked = [e.retry_after_s for e in failures.values() if isinstance(e, RateLimited) and e.retry_after_s]
-        if asked and all(isinstance(error, RateLimited) for error in failures.values()):
+        if failures and all(isinstance(error, RateLimited) for error in failures.values()):
+            asked = [getattr(error, "retry_after_s", None) or _UNSAID_REST_S for error in failures.values()]
             return min(*asked, REST_CAP_S)
         ceiling = min(self._limits.backoff_cap_s, self._limits.backoff_s * 2.0**attempt)
         return ceiling * random.uniform(0.5, 1)

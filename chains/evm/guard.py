@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from chains.caip import ChainId, chain_number
-from chains.errors import BadAnswer, EndpointLagging, EndpointUnreachable, WrongChainId
+from chains.errors import BadAnswer, EndpointLagging, EndpointUnreachable, RateLimited, WrongChainId
 from chains.evm.adapt import log_range
 from chains.evm.jsonrpc import Link, Request, RpcFault, is_null, never_null, value
 from chains.evm.limits import TransportLimits
@@ -15,7 +15,7 @@ from chains.evm.observe import EndpointName
 from chains.protocols import Transport
 
 _BLOCK_NOT_FOUND: Final = -32001
-_MEMORY_S: Final = 60.0
+_MEMORY_S: Final = 30.0
 _MEMORY_BLOCKS: Final = 256
 
 
@@ -52,6 +52,8 @@ class ChainChecked:
     async def _prove(self) -> None:
         self._proved = None
         (answer,) = await self._inner.send([("eth_chainId", [])])
+        if isinstance(answer, RpcFault) and answer.rate_limited:
+            raise RateLimited(f"{self._name}: rate limited, code {answer.code}")
         if isinstance(answer, RpcFault):
             raise EndpointUnreachable(f"{self._name}: eth_chainId failed with code {answer.code}")
         if is_null(answer):
@@ -107,31 +109,42 @@ class Header(msgspec.Struct, gc=False):
 _header = msgspec.json.Decoder(Header)
 
 
+class _Claim(NamedTuple):
+    hash: str
+    since: float
+    seen: float
+
+
 class HeadBook:
-    """What every endpoint of a chain said last about its head and its recent blocks."""
+    """What every endpoint of a chain said last about its head and its recent blocks.
+
+    A chain that really went back, or took another branch, convinces by the second endpoint that says so: each
+    one's latest word counts, and of two words about a height the older claim is believed.
+    """
 
     def __init__(self, limits: TransportLimits) -> None:
         self._limits = limits
         self._heads: dict[int, tuple[int, int, float]] = {}
-        self._hashes: dict[int, dict[int, tuple[str, float]]] = {}
+        self._claims: dict[int, dict[int, _Claim]] = {}
 
     def judge(self, ordinal: int, head: Header, *, is_head: bool, now: float) -> str | None:
-        """Why a block of the endpoint must not be used, None where nothing speaks against it.
-
-        A chain that really went back convinces by the second endpoint that says so: each one's latest word counts.
-        """
+        """Why a block of the endpoint must not be used, None where nothing speaks against it."""
         number, timestamp = int(head.number, 16), int(head.timestamp, 16)
-        mine = self._hashes.setdefault(ordinal, {})
-        mine[number] = (head.hash, now)
+        mine = self._claims.setdefault(ordinal, {})
+        known = mine.get(number)
+        since = known.since if known is not None and known.hash == head.hash else now
+        mine[number] = _Claim(head.hash, since, now)
         if len(mine) > _MEMORY_BLOCKS:
             del mine[min(mine)]
         if is_head:
             self._heads[ordinal] = (number, timestamp, now)
             if (behind := self._behind(ordinal, number, timestamp, now)) is not None:
                 return behind
-        for other, hashes in self._hashes.items():
-            theirs, at = hashes.get(number, ("", -_MEMORY_S))
-            if other != ordinal and now - at < _MEMORY_S and theirs != head.hash:
+        for other, claims in self._claims.items():
+            theirs = claims.get(number)
+            if other == ordinal or theirs is None or now - theirs.seen > _MEMORY_S:
+                continue
+            if theirs.hash != head.hash and theirs.since <= since:
                 return f"block {number} has another hash than at endpoint {other}"
         return None
 

@@ -15,7 +15,7 @@ from chains.errors import EndpointError, EndpointUnreachable, RateLimited
 Request = tuple[str, list[object]]
 """Method and parameters."""
 
-NULL: Final = b"null"
+_NULL: Final = b"null"
 _URL = re.compile(r"\b(?:https?|wss?)://\S+", re.IGNORECASE)
 _RANGE = re.compile(r"range|results|response size|more than", re.IGNORECASE)
 _RATE = re.compile(
@@ -140,7 +140,7 @@ def _refused(name: str, answer: object, count: int) -> EndpointError:
 
 def answer_of(name: str, item: Envelope) -> object:
     """Raw result or fault; raises EndpointUnreachable where there is neither."""
-    if item.error and item.error != NULL:
+    if item.error and not is_null(item.error):
         return _fault(msgspec.json.decode(item.error))
     if not item.result:
         raise EndpointUnreachable(f"{name}: a response has neither result nor error")
@@ -161,7 +161,7 @@ def value(answer: object) -> object:
 
 def is_null(answer: object) -> bool:
     """Whether a raw result is ``null``."""
-    return isinstance(answer, msgspec.Raw) and len(answer) == len(NULL) and answer == NULL
+    return isinstance(answer, msgspec.Raw) and len(answer) == len(_NULL) and bytes(answer) == _NULL
 
 
 def never_null(method: str) -> bool:
