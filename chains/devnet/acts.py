@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import TypeVar
 
-from chains.devnet import chainlink, tokens, uniswap
+from chains.devnet import aave36, chainlink, tokens, uniswap
 from chains.devnet.aave import STABLES_EMODE, AaveWorld
 from chains.devnet.chain_world import ChainWorld
 from chains.devnet.lyra import LyraWorld, OptionType
@@ -246,3 +246,26 @@ def thin_long(world: ChainWorld, user: str) -> None:
 def idle_usdc(world: ChainWorld, user: str) -> None:
     """What could save it."""
     tokens.mint(world.ctx, "USDC", user, 400_000)
+
+
+# --- liquidity-provider ---
+
+
+def eth_range(world: ChainWorld, user: str) -> None:
+    """ETH between 2600 and 3450 dollars: the crash turns all of it into ETH."""
+    uniswap.provide(world.ctx, user, "ETH", (Decimal(2600), Decimal(3450)), 40_000)
+
+
+def btc_range_above(world: ChainWorld, user: str) -> None:
+    """BTC on offer between 63,000 and 70,000 dollars: above the price, so all of it is still BTC."""
+    uniswap.provide(world.ctx, user, "BTC", (Decimal(63_000), Decimal(70_000)), 25_000)
+
+
+def ether_mode_loan(world: ChainWorld, user: str) -> None:
+    """USDC against WETH and DAI in an e-mode that holds both, and WBTC that the mode does not hold."""
+    market = _aave(world)
+    market.set_emode(user, aave36.ETHER_EMODE)
+    for symbol, amount in (("WETH", 12), ("DAI", 8_000), ("WBTC", "0.1")):
+        market.supply(user, symbol, amount)
+    market.borrow(user, "USDC", 26_000)
+    spend(world, user)

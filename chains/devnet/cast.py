@@ -110,6 +110,11 @@ MEMBERS: tuple[Member, ...] = (
         "WBTC on Aave with a moderate loan; the crash brings it close.",
         ({OPTIMISM: acts.wbtc_loan},),
     ),
+    Member(
+        "liquidity-provider",
+        "Uniswap ranges around ETH and above BTC, and a loan against ETH in Aave v3.6's mode for it.",
+        ({ARBITRUM: acts.eth_range, OPTIMISM: acts.btc_range_above, BASE: acts.ether_mode_loan},),
+    ),
 )
 
 

@@ -10,6 +10,7 @@ from chains.caip import Address
 from chains.deployments import ChainDeployment, ChainlinkFeed, Feeds
 from chains.devnet import (
     aave,
+    aave36,
     across,
     chainlink,
     lyra,
@@ -38,6 +39,8 @@ STALE_KEY = "LINK"
 STALE_CHAIN = 1
 SUSD_CHAIN = 10
 MORPHO_CHAIN = 8453
+AAVE36_CHAINS = (8453,)
+"""Chains whose Aave market is of v3.6; on the others it is v3.0."""
 PERP_CHAINS = (42161, 10)
 MARK_WINDOW_S = 15
 """Perp v2's own shortest window; its defaults are 30 and 15 min."""
@@ -80,6 +83,7 @@ class ChainWorld:
             VenueId("aave-v3"): self.aave, VenueId("perp-v2"): self.perp,
             VenueId("synthetix-perps-v2"): self.synthetix, VenueId("lyra-v1"): self.lyra,
             VenueId("morpho-blue"): self.morpho, VenueId("across"): self.across,
+            VenueId("uniswap-v3"): self.ctx.extra.get(uniswap.EXTRA),
         }  # fmt: skip
         return {venue: world.addresses for venue, world in found.items() if world is not None}
 
@@ -120,7 +124,7 @@ def populate(ctx: ChainContext, stages: Stages) -> ChainWorld:
 def _venues(world: ChainWorld, stages: Stages) -> None:
     ctx = world.ctx
     with stages.time("aave"):
-        world.aave = aave.deploy(ctx)
+        world.aave = aave36.deploy(ctx) if ctx.number in AAVE36_CHAINS else aave.deploy(ctx)
     with stages.time("across"):
         world.across = across.deploy(ctx)
     if ctx.number in PERP_CHAINS:

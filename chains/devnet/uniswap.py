@@ -9,10 +9,13 @@ from web3.contract import Contract
 
 from chains.caip import Address
 from chains.deployments import TwapPool
+from chains.devnet import tokens
 from chains.devnet.artifacts import find
 from chains.devnet.context import ChainContext
 
 FEE = 3000
+SPACING = 60
+"""Ticks between the edges that ranges of the fee tier may have."""
 TICK_EDGE = 887_220
 """Widest tick of the 0.3 % fee tier: liquidity over the full range never runs out."""
 CARDINALITY = 60
@@ -36,6 +39,11 @@ class UniswapWorld:
     positions: Contract
     router: Contract
     pools: dict[str, "Pool"] = field(default_factory=dict)
+
+    @property
+    def addresses(self) -> Mapping[str, Address]:
+        """What the position reader needs: ``position_manager``."""
+        return {"position_manager": Address(self.positions.address)}
 
     def twap_pools(self) -> tuple[TwapPool, ...]:
         """Description of the pools for readers."""
@@ -98,6 +106,8 @@ def add_pool(ctx: ChainContext, base: str, quote: str = "USDC", *, stock_base: b
     pool = Pool(ctx.deployer.at(address, abi), named, token, quote_token)
     ctx.deployer.send(pool.contract.functions.increaseObservationCardinalityNext(CARDINALITY))
     _stock(ctx, world, base, quote, stock_base=stock_base)
+    # The first liquidity of a later second writes an observation; within one second the pool would stay at one.
+    ctx.deployer.rpc("evm_increaseTime", 1)
     _mint(ctx, world, pool, pair)
     world.pools[info.price_key] = pool
     return pool
@@ -167,3 +177,32 @@ def _mint(ctx: ChainContext, world: UniswapWorld, pool: Pool, pair: list[Address
     ctx.deployer.send(
         world.positions.functions.mint((*pair, FEE, -TICK_EDGE, TICK_EDGE, *wanted, 0, 0, owner, _FOREVER))
     )
+
+
+def provide(
+    ctx: ChainContext, user: str, price_key: str, band: tuple[Decimal, Decimal], usd: Decimal | int
+) -> int:
+    """Mint tokens to a user and put about ``usd`` of each into a range of prices of base in quote; the NFT's id.
+
+    The edges are moved outwards to the fee tier's tick spacing. Outside the present price only one token is used.
+    """
+    world: UniswapWorld = ctx.extra[EXTRA]
+    pool = world.pools[price_key]
+    symbols = {token.address: symbol for symbol, token in ctx.tokens.items()}
+    amounts = {}
+    for token, key in ((pool.base, pool.info.price_key), (pool.quote, pool.info.quote_key)):
+        amounts[token] = tokens.mint(ctx, symbols[token], user, Decimal(usd) / ctx.prices[key])
+        tokens.approve(ctx, symbols[token], user, world.positions.address)
+    pair = sorted(amounts, key=lambda address: int(address, 16))
+    roots = sorted(pool.sqrt_price_x96(price) for price in band)
+    lower = _tick(roots[0]) // SPACING * SPACING
+    upper = -(-_tick(roots[1]) // SPACING) * SPACING
+    wanted = [amounts[token] for token in pair]
+    mint = world.positions.functions.mint((*pair, FEE, lower, upper, *wanted, 0, 0, user, _FOREVER))
+    ctx.deployer.send(mint, sender=user)
+    count = world.positions.functions.balanceOf(user).call()
+    return int(world.positions.functions.tokenOfOwnerByIndex(user, count - 1).call())
+
+
+def _tick(sqrt_price_x96: int) -> int:
+    return int((Decimal(sqrt_price_x96) / 2**96).ln() * 2 / Decimal("1.0001").ln())

@@ -6,10 +6,11 @@ from chains.caip import ChainId
 from chains.deployments import ChainDeployment
 from chains.errors import ChainError
 from chains.evm.client import EvmClient
+from chains.haircuts import Haircuts
 from chains.protocols import ChainClient, VenueReader
 from chains.types import VenueId
-from chains.venues import aave, across, lyra, morpho, perp, synthetix
-from chains.venues.holdings import Haircuts, HoldingsReader
+from chains.venues import aave, across, lyra, morpho, perp, synthetix, uniswap
+from chains.venues.holdings import HoldingsReader
 
 Maker = Callable[[ChainClient, ChainDeployment], VenueReader]
 
@@ -40,9 +41,11 @@ def readers_of(
     for venue in deployment.venues:
         if venue == across.VENUE:
             readers.append(across.AcrossReader(chain, clients, deployments, lookback_blocks=lookback_blocks))
+        elif venue == uniswap.VENUE:
+            readers.append(uniswap.UniswapReader(client, deployment, haircuts))
         elif venue in MAKERS:
             readers.append(MAKERS[venue](client, deployment))
         else:
-            known = ", ".join(sorted({*MAKERS, across.VENUE}))
+            known = ", ".join(sorted({*MAKERS, across.VENUE, uniswap.VENUE}))
             raise ChainError(f"deployments: {chain}: venues: no reader for {venue!r}; there are {known}")
     return tuple(readers)

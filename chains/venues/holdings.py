@@ -6,13 +6,13 @@ the market's own reader counts what they stand for.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from chains.caip import AccountId, Address, ChainId, account_address, account_chain, native
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.errors import BadAnswer, Reverted
 from chains.evm.abi import Function
+from chains.haircuts import Haircuts
 from chains.protocols import ChainClient
 from chains.types import (
     BlockRef,
@@ -30,29 +30,14 @@ from chains.types import (
     failed,
 )
 
+__all__ = ["VENUE", "Haircuts", "HoldingsReader", "decode_holdings", "is_receipt"]
+
 VENUE = VenueId("wallet")
 
 COIN_BALANCE = Function("getEthBalance(address)", "(uint256)")
 BALANCE = Function("balanceOf(address)", "(uint256)")
 UNDERLYING = Function("UNDERLYING_ASSET_ADDRESS()", "(address)")
 """Answered by Aave's receipt and debt tokens only; plain tokens revert or answer nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Haircuts:
-    """Fraction of the value that does not count as equity, by class of asset."""
-
-    crypto: Decimal = Decimal("0.05")
-    stable: Decimal = Decimal("0.01")
-
-    def __post_init__(self) -> None:
-        for name, value in (("crypto", self.crypto), ("stable", self.stable)):
-            if not 0 <= value < 1:
-                raise ValueError(f"haircuts.{name}: expected 0 <= haircut < 1, was {value}")
-
-    def of(self, info: AssetInfo) -> Decimal:
-        """Haircut of an asset; pegged ones are the stable class."""
-        return self.stable if info.peg else self.crypto
 
 
 class HoldingsReader:

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from chains.caip import Address
+from chains.caip import Address, erc20
+from chains.deployments import AssetInfo
 from chains.devnet import aave36, anvil, chainlink
 from chains.devnet.aave import STABLES_EMODE, AaveWorld
 from chains.devnet.context import ChainContext
@@ -204,9 +205,6 @@ async def test_tokens_sent_to_the_pool_cannot_be_withdrawn(
 
 
 async def test_receipt_tokens_are_not_holdings(world: AaveWorld, client: EvmClient) -> None:
-    from chains.caip import erc20
-    from chains.deployments import AssetInfo
-
     user = users(world)[0]
     world.supply(user, "WETH", 5)
     data = world.pool.functions.getReserveData(world.ctx.token("WETH")).call()

@@ -56,7 +56,7 @@ def test_the_cast_covers_chains_venues_and_statuses(at_start):
     lines = [line for report in at_start.values() for line in report.venues]
     assert {line.chain for line in lines} == {"eip155:1", "eip155:10", "eip155:42161", "eip155:8453"}
     assert {line.venue for line in lines} == {
-        "wallet", "aave-v3", "perp-v2", "synthetix-perps-v2", "lyra-v1", "morpho-blue", "across",
+        "wallet", "aave-v3", "perp-v2", "synthetix-perps-v2", "lyra-v1", "morpho-blue", "across", "uniswap-v3",
     }  # fmt: skip
     assert len({report.status for report in at_start.values()}) >= 3
 

@@ -61,7 +61,7 @@ def test_every_address_has_code(devnet: World) -> None:
 
 def test_venues_are_where_they_belong(devnet: World) -> None:
     venues = {number: set(devnet.deployments[chain_id(number)].venues) for number in CHAINS}
-    everywhere = {"aave-v3", "across"}
+    everywhere = {"aave-v3", "across", "uniswap-v3"}
     assert venues == {
         1: everywhere,
         42161: {*everywhere, "perp-v2"},
