@@ -11,7 +11,7 @@ from chains.deployments import ChainDeployment
 from chains.errors import ChainError
 from chains.evm.abi import Function
 from chains.protocols import ChainClient
-from chains.types import Cut, VenueId
+from chains.types import ChainStatus, Cut, VenueId
 
 ACROSS = VenueId("across")
 _SWITCHES = (Function("pausedDeposits()", "(bool)"), Function("pausedFills()", "(bool)"))
@@ -20,14 +20,15 @@ _SWITCHES = (Function("pausedDeposits()", "(bool)"), Function("pausedFills()", "
 async def paused_bridges(
     clients: Mapping[ChainId, ChainClient], deployments: Mapping[ChainId, ChainDeployment], at: Cut
 ) -> frozenset[str]:
-    """Names of paused bridges and ids of chains without a block.
+    """Names of paused bridges and ids of chains without a block or with a sequencer that is down.
 
     Across counts as paused as a whole when any of its spoke pools refuses deposits or fills: a rescue may need
     either end.
     """
     spokes = [chain for chain in at.blocks if ACROSS in deployments[chain].venues]
     answers = await asyncio.gather(*(_across_paused(clients[c], deployments[c], at) for c in spokes))
-    return frozenset(at.failures) | (frozenset({"across"}) if any(answers) else frozenset())
+    down = {chain for chain, state in at.states.items() if state.status is ChainStatus.SEQUENCER_DOWN}
+    return frozenset(at.failures) | down | (frozenset({"across"}) if any(answers) else frozenset())
 
 
 async def _across_paused(client: ChainClient, deployment: ChainDeployment, at: Cut) -> bool:

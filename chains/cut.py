@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
-from chains.caip import ChainId
+from chains.caip import Address, ChainId
 from chains.errors import ChainError
 from chains.evm.client import EvmClient
-from chains.types import BlockRef, Cut, Finality
+from chains.sequencer import LATEST_ROUND, sequencer_state
+from chains.types import BlockRef, ChainState, ChainStatus, Cut, Finality
 
 MAX_HEAD_AGE_S: Final[Mapping[Finality, float]] = {
     Finality.LATEST: 300.0,
@@ -20,11 +23,26 @@ _PROBES: Final = 7
 """Blocks asked per exchange of the search: each one narrows the bracket eightfold."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChainRule:
+    """How the block of one chain is chosen, where that differs from the others."""
+
+    finality: Finality | None = None
+    max_head_age_s: float | None = None
+    sequencer_uptime: Address | None = None
+    """Chainlink's uptime feed on an L2."""
+    sequencer_grace_s: int = 3600
+
+
+_NO_RULES: Final[Mapping[ChainId, ChainRule]] = MappingProxyType({})
+
+
 async def cut(
     clients: Mapping[ChainId, EvmClient],
     tag: Finality,
     now_s: float,
     *,
+    rules: Mapping[ChainId, ChainRule] = _NO_RULES,
     max_head_age_s: float | None = None,
     max_step_back: int = 120,
     max_step_back_s: int = 60,
@@ -38,40 +56,73 @@ async def cut(
     Parameters
     ----------
     now_s : wall clock, unix seconds.
+    rules : chains with a tag or a limit of their own, and the L2s with their sequencer's uptime feed.
     max_head_age_s : a head older than that fails its chain; None takes ``MAX_HEAD_AGE_S`` of the tag.
     max_step_back, max_step_back_s : bounds of the search in blocks (full nodes keep the state of 128) and seconds
         (an aligned but old picture would be the worse one).
     timeout_s : a chain without a head by then fails, so that an endpoint that never answers holds up nobody.
 
-    A failing chain stands in ``Cut.failures`` with its reason and does not stop the others.
+    A failing chain stands in ``Cut.failures`` with its reason and does not stop the others; ``Cut.states`` says of
+    what kind the failure is, and names the chains whose sequencer is down.
     """
-    limit_s = MAX_HEAD_AGE_S[tag] if max_head_age_s is None else max_head_age_s
-    answers = await asyncio.gather(*(_head(client, tag, now_s, limit_s, timeout_s) for client in clients.values()))
+    of_chain = {chain: _with_defaults(rules.get(chain), tag, max_head_age_s) for chain in clients}
+    answers = await asyncio.gather(*(_head(clients[c], rule, now_s, timeout_s) for c, rule in of_chain.items()))
     heads = [answer for answer in answers if isinstance(answer, BlockRef)]
-    failures = {c: a for c, a in zip(clients, answers, strict=True) if isinstance(a, str)}
+    broken = {c: a for c, a in zip(clients, answers, strict=True) if isinstance(a, ChainState)}
+    failures = {chain: state.reason for chain, state in broken.items()}
     if not heads:
-        return Cut({}, failures)
+        return Cut({}, failures, broken)
     slowest_s = min(head.timestamp for head in heads)
     targets = [max(slowest_s, head.timestamp - max_step_back_s) for head in heads]
     searches = (_around(clients[h.chain], h, t, max_step_back) for h, t in zip(heads, targets, strict=True))
-    found = await asyncio.gather(*searches)
-    return Cut({block.chain: block for block in tightest(found)}, failures)
+    blocks = {block.chain: block for block in tightest(await asyncio.gather(*searches))}
+    states = await asyncio.gather(*(_sequencer(clients[c], of_chain[c], at) for c, at in blocks.items()))
+    down = {c: state for c, state in zip(blocks, states, strict=True) if state.status is not ChainStatus.OK}
+    return Cut(blocks, failures, broken | down)
 
 
-async def _head(
-    client: EvmClient, tag: Finality, now_s: float, limit_s: float, timeout_s: float
-) -> BlockRef | str:
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A ChainRule without gaps."""
+
+    tag: Finality
+    limit_s: float
+    sequencer_uptime: Address | None
+    sequencer_grace_s: int
+
+
+def _with_defaults(rule: ChainRule | None, tag: Finality, max_head_age_s: float | None) -> _Rule:
+    own = rule or ChainRule()
+    tag = own.finality or tag
+    limits = (own.max_head_age_s, max_head_age_s, MAX_HEAD_AGE_S[tag])
+    limit_s = next(limit for limit in limits if limit is not None)
+    return _Rule(tag, limit_s, own.sequencer_uptime, own.sequencer_grace_s)
+
+
+async def _head(client: EvmClient, rule: _Rule, now_s: float, timeout_s: float) -> BlockRef | ChainState:
+    what = f"{rule.tag.value} block"
     try:
         async with asyncio.timeout(timeout_s):
-            head = await client.head(tag)
+            head = await client.head(rule.tag)
     except TimeoutError:
-        return f"{client.chain}: no {tag.value} block within {timeout_s:g} s"
+        return ChainState(ChainStatus.UNREACHABLE, f"{client.chain}: no {what} within {timeout_s:g} s")
     except ChainError as error:
-        return str(error)
+        return ChainState(ChainStatus.UNREACHABLE, str(error))
     age_s = now_s - head.timestamp
-    if age_s > limit_s:
-        return f"{client.chain}: {tag.value} block {head.number} is {age_s:.0f} s old, limit {limit_s:.0f} s"
+    if age_s > rule.limit_s:
+        reason = f"{client.chain}: {what} {head.number} is {age_s:.0f} s old, limit {rule.limit_s:.0f} s"
+        return ChainState(ChainStatus.STALLED, reason)
     return head
+
+
+async def _sequencer(client: EvmClient, rule: _Rule, at: BlockRef) -> ChainState:
+    if rule.sequencer_uptime is None:
+        return ChainState()
+    try:
+        (answer,) = await client.call([LATEST_ROUND.call(rule.sequencer_uptime)], at)
+    except ChainError as error:
+        return ChainState(ChainStatus.SEQUENCER_DOWN, f"uptime feed: {error}")
+    return sequencer_state(answer, at, rule.sequencer_grace_s)
 
 
 async def _around(client: EvmClient, head: BlockRef, target_s: int, max_step_back: int) -> tuple[BlockRef, ...]:

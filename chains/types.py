@@ -45,6 +45,28 @@ class BlockRef:
     finality: Finality
 
 
+class ChainStatus(StrEnum):
+    """How far a chain can be relied on at a cut."""
+
+    OK = "ok"
+    STALLED = "stalled"
+    """Its head is older than its limit by the wall clock: no block is used."""
+    UNREACHABLE = "unreachable"
+    """No endpoint gives a head: no block is used."""
+    SEQUENCER_DOWN = "sequencer_down"
+    """Its block is read, but nobody can act on the chain."""
+    SEQUENCER_RECOVERING = "sequencer_recovering"
+    """The sequencer runs again, but not for as long as prices and liquidations need."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainState:
+    """Status of one chain with its reason, '' where there is nothing to say."""
+
+    status: ChainStatus = ChainStatus.OK
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """One block per chain: the state of the world that a cycle reads."""
@@ -52,6 +74,12 @@ class Cut:
     blocks: Mapping[ChainId, BlockRef]
     failures: Mapping[ChainId, str] = field(default_factory=dict)
     """Chains without a usable block, with the reason."""
+    states: Mapping[ChainId, ChainState] = field(default_factory=dict)
+    """Chains that are not what they should be, those without a block among them."""
+
+    def state(self, chain: ChainId) -> ChainState:
+        """State of a chain of the cut."""
+        return self.states.get(chain, ChainState())
 
     @property
     def max_skew_s(self) -> int:

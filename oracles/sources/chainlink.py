@@ -13,6 +13,7 @@ from chains.deployments import ChainlinkFeed
 from chains.errors import BadAnswer
 from chains.evm.abi import Function
 from chains.protocols import ChainClient
+from chains.sequencer import sequencer_state
 from chains.types import BlockRef, CallResult, Cut
 from oracles.params import SourceParams
 from oracles.sources.onchain import OnChain, Unread
@@ -163,19 +164,5 @@ def _round(round_id: int) -> dict[str, str]:
 
 
 def sequencer_fault(result: CallResult, at: BlockRef, grace_s: int) -> str | None:
-    """Why the L2's prices do not count, None where they do.
-
-    The uptime feed answers 0 = up, 1 = down; startedAt is the time of the last change, 0 means never initialised.
-    """
-    try:
-        _, answer, started_at, _, _ = LATEST.decode(result)
-    except BadAnswer as error:
-        return f"uptime feed: {error}"
-    if answer != 0:
-        return f"sequencer is down since {started_at} (uptime feed answers {answer})"
-    if started_at == 0:
-        return "uptime feed was never initialised (startedAt 0)"
-    up_s = at.timestamp - started_at
-    if up_s < grace_s:
-        return f"sequencer is up again for {up_s} s only, grace {grace_s} s"
-    return None
+    """Why the L2's prices do not count, None where they do."""
+    return sequencer_state(result, at, grace_s).reason or None

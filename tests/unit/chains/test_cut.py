@@ -1,11 +1,13 @@
 import asyncio
 from collections.abc import Sequence
 
-from chains.caip import ChainId, chain_id
-from chains.cut import cut, tightest
+import pytest
+
+from chains.caip import Address, ChainId, chain_id
+from chains.cut import ChainRule, cut, tightest
 from chains.errors import EndpointUnreachable
 from chains.evm.client import EvmClient
-from chains.types import Finality
+from chains.types import ChainState, ChainStatus, Finality
 from tests.kit.transport import FakeTransport, a_block, fake_chain
 
 NOW = 1_000_000
@@ -103,3 +105,65 @@ def test_the_tightest_combination_is_found() -> None:
         [a_block(c, 1, 99), a_block(c, 2, 104)],
     ]
     assert [block.timestamp for block in tightest(lists)] == [100, 103, 104]
+
+
+async def test_each_chain_may_have_its_own_tag_and_limit() -> None:
+    both = clients([-400, -2], [-400])
+    one, two = both
+    rules = {one: ChainRule(finality=Finality.SAFE), two: ChainRule(max_head_age_s=500)}
+    found = await cut(both, Finality.LATEST, NOW, rules=rules)
+    assert found.blocks[one].finality is Finality.SAFE
+    assert found.blocks[two].finality is Finality.LATEST
+    assert found.failures == {}
+
+
+async def test_stalled_and_unreachable_are_told_apart() -> None:
+    some = clients([-500], [-1])
+    broken = chain_id(9)
+    some[broken] = EvmClient(broken, Broken({}))
+    found = await cut(some, Finality.LATEST, NOW)
+    assert {chain: found.state(chain).status for chain in some} == {
+        chain_id(1): ChainStatus.STALLED,
+        chain_id(2): ChainStatus.OK,
+        broken: ChainStatus.UNREACHABLE,
+    }
+    assert found.state(chain_id(1)).reason == found.failures[chain_id(1)]
+
+
+FEED = Address("0x" + "5E" * 20)
+
+
+def with_feed(answer: int, started_at: int) -> EvmClient:
+    """A chain whose uptime feed says this."""
+    words = [1, answer, started_at, started_at, 1]
+    inner = b"".join(w.to_bytes(32) for w in words)
+    answered = b"".join(w.to_bytes(32) for w in (32, 1, 32, 1, 64, len(inner))) + inner
+    transport = fake_chain(chain_id(10), [NOW - 5])
+    answers = {**transport.answers, "eth_call": lambda _: "0x" + answered.hex()}
+    return EvmClient(chain_id(10), FakeTransport(answers))
+
+
+@pytest.mark.parametrize(
+    ("answer", "started_at", "status", "reason"),
+    [
+        (0, NOW - 9000, ChainStatus.OK, ""),
+        (1, NOW - 90, ChainStatus.SEQUENCER_DOWN, f"sequencer is down since {NOW - 90} (uptime feed answers 1)"),
+        (0, NOW - 90, ChainStatus.SEQUENCER_RECOVERING, "sequencer is up again for 85 s only, grace 3600 s"),
+        (0, 0, ChainStatus.SEQUENCER_DOWN, "uptime feed was never initialised (startedAt 0)"),
+    ],
+)
+async def test_a_sequencer_that_is_down_is_a_status_and_its_block_stays(
+    answer: int, started_at: int, status: ChainStatus, reason: str
+) -> None:
+    rules = {chain_id(10): ChainRule(sequencer_uptime=FEED)}
+    found = await cut({chain_id(10): with_feed(answer, started_at)}, Finality.LATEST, NOW, rules=rules)
+    assert found.blocks[chain_id(10)].timestamp == NOW - 5
+    assert found.state(chain_id(10)) == ChainState(status, reason)
+    assert found.failures == {}
+
+
+async def test_an_uptime_feed_that_cannot_be_read_counts_as_down() -> None:
+    some = clients([-5])
+    found = await cut(some, Finality.LATEST, NOW, rules={chain_id(1): ChainRule(sequencer_uptime=FEED)})
+    assert found.state(chain_id(1)).status is ChainStatus.SEQUENCER_DOWN
+    assert found.state(chain_id(1)).reason.startswith("uptime feed: eip155:1: eth_call failed")
