@@ -288,6 +288,41 @@ class OwnCheck:
         return excess / max(abs(self.theirs), abs(self.ours)) if excess else ZERO
 
 
+class Closing(StrEnum):
+    """What a liquidation does to the account."""
+
+    DEBT = "debt"
+    """Debt is repaid out of the collateral; the rest stays."""
+    POSITION = "position"
+    """Positions are closed at the market; what they are worth stays as cash."""
+    ALL = "all"
+    """The account ends: positions and what is posted for them go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Liquidation:
+    """What the venue's own rule takes from an account it liquidates: ``max(least, ratio x closed)``.
+
+    closed = ``base_usd`` x ``close_factor``; all of ``base_usd`` where the health is below ``full_below_health``.
+    """
+
+    closing: Closing
+    base_usd: Decimal
+    """What the ratio is a share of, at the block: the debt, the notional, what is left after closing."""
+    ratio: Decimal
+    """Bonus, penalty or fee, 0.05 = 5 %."""
+    close_factor: Decimal = Decimal(1)
+    """Share closed at most, at the moment liquidation becomes possible."""
+    full_below_health: Decimal = ZERO
+    """Health E / k·MM below which everything may be closed at once."""
+    least_usd: Decimal = ZERO
+
+    def cost_usd(self, *, deep: bool) -> Decimal:
+        """What is lost; ``deep``: below the health at which everything may be closed."""
+        share = Decimal(1) if deep else self.close_factor
+        return max(self.least_usd, self.ratio * self.base_usd * share)
+
+
 @dataclass(frozen=True, slots=True)
 class VenueAccount:
     """The unit of liquidation, by the venue's own rule at the venue's own prices (RISK section 1)."""
@@ -314,6 +349,8 @@ class VenueAccount:
     """What the venue's own rule would let out now, None where unknown."""
     carry_usd_per_day: Decimal = ZERO
     """Interest and funding at the block's rates: positive = the surplus shrinks."""
+    liquidation: Liquidation | None = None
+    """The venue's rule on this account; None where nobody can liquidate it, or the rule is not known."""
 
     @property
     def id(self) -> str:

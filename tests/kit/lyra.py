@@ -44,7 +44,7 @@ PARAMS = MinCollateralParams(
     call_spot_shock=wad("1.2"), put_spot_shock=wad("0.8"),
 )  # fmt: skip
 RATE = wad("0.05")
-ETH = MarketTerms("ETH", erc20(CHAIN, BASE), erc20(CHAIN, QUOTE), wad(3000), RATE, PARAMS)
+ETH = MarketTerms("ETH", erc20(CHAIN, BASE), erc20(CHAIN, QUOTE), wad(3000), RATE, PARAMS, wad("0.2"), wad(15))
 
 
 def a_strike(price: int, days: int = 30, strike_id: int = 7, **other: int) -> StrikeTerms:
@@ -89,6 +89,8 @@ class FakeMarket:
         self.answer(reader._SPOT.call(ADAPTER, MARKET), ["uint256"], [market.spot])
         self.answer(reader._CACHE_PARAMS.call(CACHE), [f"({','.join(['uint256'] * 9)},int256)"], [cache])
         self.answer(reader._MIN_COLLATERAL_PARAMS.call(CACHE), [f"({','.join(['uint256'] * 8)})"], [market.params])
+        penalties = (market.penalty, wad("0.4"), wad("0.3"), market.least_penalty)
+        self.answer(reader._PENALTIES.call(TOKEN), ["uint256"] * 4, penalties)
         return self
 
     def own(self, account: AccountId, *positions: Sequence[int]) -> None:

@@ -14,7 +14,7 @@ AT = BlockRef(CHAIN, 100, "0x" + "01" * 32, "0x" + "02" * 32, 1_700_000_000, Fin
 TOKEN = AssetInfo(erc20(CHAIN, USDC), "USDC", 6, "USDC", "USDC", peg="USD")
 ETH = AssetInfo(erc20(CHAIN, V_ETH), "vETH", 18, "ETH", "ETH")
 BTC = AssetInfo(erc20(CHAIN, V_BTC), "vBTC", 18, "BTC", "BTC")
-PARAMS = Params(TOKEN, 62_500, 100_000, 900, 100_000)
+PARAMS = Params(TOKEN, 62_500, 100_000, 900, 100_000, 25_000)
 
 
 def wad(amount: str | int) -> int:

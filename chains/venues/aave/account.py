@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
 from chains.caip import AccountId, AssetId, erc20
-from chains.types import BOOKED, Exposure, OwnCheck, Position, PositionKind, Spot, VenueAccount, VenueId
+from chains.types import (
+    BOOKED,
+    Closing,
+    Exposure,
+    Liquidation,
+    OwnCheck,
+    Position,
+    PositionKind,
+    Spot,
+    VenueAccount,
+    VenueId,
+)
 from chains.venues.aave.fixed_point import BPS, RAY, WAD, percent_mul, wad_div
 from chains.venues.aave.market import AccountData, EMode, Market, Reserve, UserState
 from chains.venues.aave.version import V30, Version
@@ -13,6 +24,7 @@ from chains.venues.aave.version import V30, Version
 VENUE = VenueId("aave-v3")
 NO_DEBT_HEALTH = 2**256 - 1
 DAYS = 365
+CLOSE_FACTOR, FULL_BELOW, SMALL_USD = Decimal("0.5"), Decimal("0.95"), 2000
 PRECISION = 60
 """Decimal digits while thresholds and amounts are multiplied: nothing is rounded."""
 
@@ -37,6 +49,8 @@ class Leg:
     """Effective liquidation threshold, bps; 0 where the supply is no collateral."""
     ltv: int
     """Effective LTV, bps; what it is for the e-mode's collateral differs between versions."""
+    bonus: int
+    """Collateral that a liquidator gets for the debt repaid, bps."""
     variable_debt: int
     stable_debt: int
     stable_rate: int
@@ -91,6 +105,7 @@ def decode_account(account: AccountId, market: Market, user: UserState) -> Venue
             degraded=tuple(_degraded(legs, market, user)),
             withdrawable_usd=_withdrawable(legs, market, totals),
             carry_usd_per_day=sum((_carry(leg) for leg in legs), Decimal(0)) / market.base_unit,
+            liquidation=_liquidation(legs, totals, market),
         )
 
 
@@ -125,6 +140,7 @@ def _leg(reserve: Reserve, emode: EMode | None, market: Market, user: UserState)
         reserve=reserve, asset=asset, symbol=symbol, price=price, own_price=own_price, priced_by=priced_by,
         supplied=supplied, supplied_base=supplied * (price or 0) // unit,
         collateral=collateral, threshold=threshold if collateral else 0, ltv=ltv,
+        bonus=emode.bonus if in_emode and emode is not None else reserve.bonus,
         variable_debt=variable, stable_debt=stable, stable_rate=user.stable_rates.get(reserve.id, 0),
         debt_base=version.debt_value(variable + stable, price or 0, unit),
     )  # fmt: skip
@@ -149,6 +165,26 @@ def sum_up(legs: Iterable[Leg], version: Version = V30) -> Totals:
         return Totals(collateral, debt, threshold, weighted // BPS, health)
     equity = percent_mul(collateral, threshold)
     return Totals(collateral, debt, threshold, equity, wad_div(equity, debt) if debt else NO_DEBT_HEALTH)
+
+
+def _liquidation(legs: Sequence[Leg], totals: Totals, market: Market) -> Liquidation | None:
+    """Bonus of the collateral that pays liquidators best: they choose.
+
+    LiquidationLogic: half the debt while the health factor is above 0.95, else all; since v3.3 also all where the
+    position is small.
+    """
+    bonuses = [leg.bonus - BPS for leg in legs if leg.collateral and leg.supplied_base]
+    if not totals.debt or not bonuses:
+        return None
+    debt = _usd(totals.debt, market)
+    small = market.version.emode_bitmaps and min(debt, _usd(totals.collateral, market)) < SMALL_USD
+    return Liquidation(
+        closing=Closing.DEBT,
+        base_usd=debt,
+        ratio=Decimal(max(0, *bonuses)) / BPS,
+        close_factor=Decimal(1) if small else CLOSE_FACTOR,
+        full_below_health=FULL_BELOW,
+    )
 
 
 def _usd(base: int, market: Market) -> Decimal:

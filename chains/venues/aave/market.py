@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from chains.caip import Address, AssetId
 from chains.types import BlockRef
-from chains.venues.aave.fixed_point import income_index
+from chains.venues.aave.fixed_point import BPS, income_index
 from chains.venues.aave.version import V30, Version
 
 
@@ -56,6 +56,8 @@ class EMode:
     """Bitmap of the reserve ids that are collateral in the category; None where reserves name their category."""
     ltv_zero: int = 0
     """Bitmap of those among them whose LTV is 0 all the same."""
+    bonus: int = BPS
+    """Debt repaid to collateral seized, bps: replaces that of the reserves."""
 
     def holds(self, reserve: Reserve) -> bool:
         """The category's terms apply to the reserve as collateral."""

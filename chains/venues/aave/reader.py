@@ -267,11 +267,11 @@ def _emode_functions(version: Version) -> tuple[Function, ...]:
 def _decode_emode(category: int, results: Sequence[CallResult]) -> EMode:
     if len(results) > 1:
         terms, collateral, ltv_zero = results
-        ((ltv, threshold, _),) = EMODE_TERMS.decode(terms)
+        ((ltv, threshold, bonus),) = EMODE_TERMS.decode(terms)
         bitmaps = _word(EMODE_COLLATERAL, collateral), _word(EMODE_LTV_ZERO, ltv_zero)
-        return EMode(category, ltv, threshold, None, *bitmaps)
-    ((ltv, threshold, _, source, _),) = EMODE_DATA.decode(results[0])
-    return EMode(category, ltv, threshold, None if source == ZERO_ADDRESS else source)
+        return EMode(category, ltv, threshold, None, *bitmaps, bonus=bonus)
+    ((ltv, threshold, bonus, source, _),) = EMODE_DATA.decode(results[0])
+    return EMode(category, ltv, threshold, None if source == ZERO_ADDRESS else source, bonus=bonus)
 
 
 def _word(function: Function, result: CallResult) -> int:

@@ -13,8 +13,10 @@ from typing import Final, NamedTuple
 from chains.caip import AccountId, AssetId
 from chains.types import (
     BlockRef,
+    Closing,
     Exposure,
     Fixed,
+    Liquidation,
     Option,
     OwnCheck,
     Position,
@@ -47,6 +49,10 @@ class MarketTerms:
     rate: int
     """Wad per year."""
     params: MinCollateralParams
+    penalty: int
+    """Share of the collateral left after closing that a liquidation takes, wad."""
+    least_penalty: int
+    """Smallest penalty, quote wad."""
 
     @property
     def spot_usd(self) -> Decimal:
@@ -142,6 +148,18 @@ def decode_short(account: AccountId, at: BlockRef, market: MarketTerms, leg: Leg
         liquidatable=leg.answers.can_liquidate,
         degraded=_expired(at, [leg]),
         withdrawable_usd=exact(max(0, raw.collateral - floor) * scale, decimals),
+        liquidation=_liquidation(at, market, leg, exact(floor * scale, decimals)),
+    )
+
+
+def _liquidation(at: BlockRef, market: MarketTerms, leg: Leg, required: Decimal) -> Liquidation:
+    """Share of what closing leaves of the smallest collateral (OptionToken.getLiquidationFees)."""
+    closing = exact(_price(at, market, leg) * leg.raw.amount, 2 * _DECIMALS)
+    return Liquidation(
+        closing=Closing.ALL,
+        base_usd=max(Decimal(0), required - closing),
+        ratio=exact(market.penalty),
+        least_usd=exact(market.least_penalty),
     )
 
 

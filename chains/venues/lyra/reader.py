@@ -21,6 +21,7 @@ _OWNER_POSITIONS: Final = Function("getOwnerPositions(address)", f"({_POSITION}[
 _CAN_LIQUIDATE: Final = Function(f"canLiquidate({_POSITION},uint256,uint256,uint256)", "(bool)")
 _SPOT: Final = Function("getSpotPriceForMarket(address)", "(uint256)")
 _MIN_COLLATERAL_PARAMS: Final = Function("getMinCollatParams()", f"(({','.join(['uint256'] * 8)}))")
+_PENALTIES: Final = Function("partialCollatParams()", "(uint256,uint256,uint256,uint256)")
 _CACHE_PARAMS: Final = Function("getGreekCacheParams()", f"(({','.join(['uint256'] * 9)},int256))")
 _STRIKE: Final = Function(
     "getStrikeAndBoard(uint256)",
@@ -115,6 +116,7 @@ class LyraReader:
             _SPOT.call(self._adapter, market.option_market),
             _CACHE_PARAMS.call(market.greek_cache),
             _MIN_COLLATERAL_PARAMS.call(market.greek_cache),
+            _PENALTIES.call(market.option_token),
         ]
         owners = [_OWNER_POSITIONS.call(market.option_token, account_address(a)) for a in accounts]
         results = await self._client.call([*shared, *owners], at)
@@ -206,12 +208,12 @@ def _position(market: MarketContracts, fields: tuple[int, ...]) -> RawPosition |
 
 
 def _market_terms(market: MarketContracts, chain: ChainId, results: Sequence[CallResult]) -> MarketTerms | _Gap:
-    functions = (_SPOT, _CACHE_PARAMS, _MIN_COLLATERAL_PARAMS)
+    functions = (_SPOT, _CACHE_PARAMS, _MIN_COLLATERAL_PARAMS, _PENALTIES)
     values = [_decoded(f, r, f"{market.name} market") for f, r in zip(functions, results, strict=True)]
     for value in values:
         if isinstance(value, _Gap):
             return value
-    (spot,), (cache,), (params,) = values
+    (spot,), (cache,), (params,), (penalty, _, _, least_penalty) = values
     return MarketTerms(
         name=market.name,
         base=erc20(chain, market.base_asset),
@@ -219,6 +221,8 @@ def _market_terms(market: MarketContracts, chain: ChainId, results: Sequence[Cal
         spot=spot,
         rate=cache[-1],
         params=MinCollateralParams(*params),
+        penalty=penalty,
+        least_penalty=least_penalty,
     )
 
 

@@ -3,15 +3,29 @@
 from decimal import Decimal
 
 from chains.caip import AccountId
-from chains.types import BOOKED, BlockRef, Exposure, Fixed, OwnCheck, Position, PositionKind, Spot, VenueAccount
+from chains.types import (
+    BOOKED,
+    BlockRef,
+    Closing,
+    Exposure,
+    Fixed,
+    Liquidation,
+    OwnCheck,
+    Position,
+    PositionKind,
+    Spot,
+    VenueAccount,
+)
 from chains.venues.morpho.rule import (
     VENUE,
+    WAD,
     Holding,
     Market,
     Totals,
     borrowed,
     cut_by_rounding,
     free_collateral,
+    incentive,
     interest_of_a_day,
     liquidity,
     max_borrow,
@@ -41,6 +55,7 @@ def decode_loan(
         liquidatable=liquidatable,
         withdrawable_usd=free * unit,
         carry_usd_per_day=_loan_units(debt, market) * interest_of_a_day(market)[0],
+        liquidation=_liquidation(debt, market),
     )
 
 
@@ -74,6 +89,14 @@ def decode_supply(account: AccountId, holding: Holding, market: Market, at: Bloc
         withdrawable_usd=min(amount, _loan_units(liquidity(market), market)),
         carry_usd_per_day=-amount * interest_of_a_day(market)[1],
     )
+
+
+def _liquidation(debt: int, market: Market) -> Liquidation | None:
+    """All of the debt may be repaid at once, for collateral worth the incentive factor times as much."""
+    if not debt:
+        return None
+    ratio = Decimal(incentive(market.lltv) - WAD).scaleb(-18)
+    return Liquidation(Closing.DEBT, _loan_units(debt, market), ratio)
 
 
 def collateral_price(market: Market) -> Decimal:

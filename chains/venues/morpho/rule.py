@@ -13,6 +13,8 @@ WAD: Final = 10**18
 PRICE_SCALE: Final = 10**36
 VIRTUAL_SHARES: Final = 10**6
 VIRTUAL_ASSETS: Final = 1
+CURSOR: Final = 3 * 10**17
+MAX_INCENTIVE: Final = 115 * 10**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,11 @@ def interest_of_a_day(market: Market) -> tuple[Decimal, Decimal]:
 def cut_by_rounding(collateral: int, market: Market) -> int:
     """What the two roundings take from max borrow, in loan units x 1e54, not positive."""
     return max_borrow(collateral, market) * PRICE_SCALE * WAD - collateral * market.price * market.lltv
+
+
+def incentive(lltv: int) -> int:
+    """Collateral value that a liquidator gets for a debt of one, wad (Morpho.liquidate, ConstantsLib)."""
+    return min(MAX_INCENTIVE, WAD * WAD // (WAD - CURSOR * (WAD - lltv) // WAD))
 
 
 def liquidity(market: Market) -> int:

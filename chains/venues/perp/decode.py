@@ -6,8 +6,10 @@ from chains.caip import AccountId, asset_chain
 from chains.types import (
     BOOKED,
     BlockRef,
+    Closing,
     Exposure,
     Fixed,
+    Liquidation,
     OwnCheck,
     Perp,
     Position,
@@ -26,6 +28,9 @@ from chains.venues.perp.rule import (
     figures,
     withdrawable_units,
 )
+
+HALF, SMALL_USD = Decimal("0.5"), 100
+"""AccountBalance.getLiquidatablePositionSize."""
 
 
 def decode_account(account: AccountId, state: AccountState, params: Params, at: BlockRef) -> VenueAccount:
@@ -56,6 +61,20 @@ def decode_account(account: AccountId, state: AccountState, params: Params, at: 
         degraded=_degraded(state, params),
         withdrawable_usd=Decimal(withdrawable_units(own, params)).scaleb(-decimals),
         carry_usd_per_day=sum((_size(leg) * _wad(leg.market.premium) for leg in state.legs), Decimal(0)),
+        liquidation=_liquidation(own, params),
+    )
+
+
+def _liquidation(own: Figures, params: Params) -> Liquidation | None:
+    """Half of the positions while the value is above half the requirement, else all; small ones at once."""
+    if not own.exposure:
+        return None
+    return Liquidation(
+        closing=Closing.POSITION,
+        base_usd=_wad(own.exposure),
+        ratio=Decimal(params.penalty_ratio).scaleb(-6),
+        close_factor=Decimal(1) if _wad(own.exposure) <= SMALL_USD else HALF,
+        full_below_health=HALF,
     )
 
 

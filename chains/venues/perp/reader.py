@@ -31,6 +31,7 @@ _SETTINGS: Final = {
     "im_ratio": ("config", Function("getImRatio()", "(uint24)")),
     "twap_s": ("config", Function("getTwapInterval()", "(uint32)")),
     "max_funding": ("config", Function("getMaxFundingRate()", "(uint24)")),
+    "penalty_ratio": ("config", Function("getLiquidationPenaltyRatio()", "(uint24)")),
 }
 _PER_ACCOUNT: Final = {
     "balance": ("vault", Function("getBalance(address)", "(int256)")),
@@ -171,7 +172,9 @@ class PerpReader:
 
     def _params(self, first: Batch) -> Params:
         token = _registered(self._deployment, first.value("settlement_token"), "settlement token")
-        numbers = (first.value(name) for name in ("mm_ratio", "im_ratio", "twap_s", "max_funding"))
+        numbers = (
+            first.value(name) for name in ("mm_ratio", "im_ratio", "twap_s", "max_funding", "penalty_ratio")
+        )
         return Params(token, *numbers)
 
 

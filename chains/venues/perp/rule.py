@@ -26,6 +26,8 @@ class Params:
     """Span of the averages behind funding."""
     max_funding: int
     """Bound of funding a day, as a share of the index."""
+    penalty_ratio: int
+    """Share of the notional closed that a liquidation takes."""
 
 
 @dataclass(frozen=True, slots=True)

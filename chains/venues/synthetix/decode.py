@@ -9,8 +9,10 @@ from chains.caip import AccountId, AssetId
 from chains.types import (
     BlockRef,
     ClippedFee,
+    Closing,
     Exposure,
     Fixed,
+    Liquidation,
     OwnCheck,
     Perp,
     Position,
@@ -118,6 +120,7 @@ def decode_account(read: MarketAccount) -> VenueAccount:
         degraded=tuple(_degraded(read)),
         withdrawable_usd=scaled(_withdrawable(read)),
         carry_usd_per_day=scaled(_carry(read)),
+        liquidation=_liquidation(read),
     )
 
 
@@ -145,6 +148,13 @@ def _withdrawable(read: MarketAccount) -> int:
         return 0
     accessible = rules.accessible(read.held, read.accrual, market.price, read.terms)
     return max(0, min(accessible, read.equity - read.requirement))
+
+
+def _liquidation(read: MarketAccount) -> Liquidation | None:
+    """All that is left goes to keepers and the fee pool: at first the requirement (_liquidatePosition)."""
+    if not read.requirement:
+        return None
+    return Liquidation(Closing.ALL, scaled(read.requirement), Decimal(1))
 
 
 def _carry(read: MarketAccount) -> int:

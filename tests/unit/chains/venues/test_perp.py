@@ -175,7 +175,8 @@ def a_client(**changes: tuple[str, object]) -> FakeChainClient:
     client = FakeChainClient(CHAIN)
     for name, kind, value in (("settlement_token", "address", USDC), ("mm_ratio", "uint24", 62_500),
                               ("im_ratio", "uint24", 100_000), ("twap_s", "uint32", 900),
-                              ("max_funding", "uint24", 100_000)):  # fmt: skip
+                              ("max_funding", "uint24", 100_000),
+                              ("penalty_ratio", "uint24", 25_000)):  # fmt: skip
         contract, function = calls._SETTINGS[name]
         client.set(function, TO[contract], (), encode([kind], [value]))
     for name, (contract, function) in calls._PER_ACCOUNT.items():
@@ -202,7 +203,7 @@ async def test_cash_alone_is_read_in_one_round() -> None:
     (account,) = (await read(client)).accounts
     assert (account.equity_usd, account.mm_requirement_usd, account.liquidatable) == (5, 0, False)
     assert account.withdrawable_usd == 5
-    assert len(client.asked) == 12
+    assert len(client.asked) == 13
 
 
 async def test_nothing_held_is_silence() -> None:
