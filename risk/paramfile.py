@@ -8,7 +8,6 @@ import hashlib
 import json
 import tomllib
 from dataclasses import asdict, fields, is_dataclass
-from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
@@ -18,7 +17,7 @@ T = TypeVar("T")
 
 
 class Within(NamedTuple):
-    """Bounds of a field, as ``Annotated[float, Within(low, high)]``; of every number where the field is a tuple."""
+    """Bounds of a field, as ``Annotated[float, Within(low, high)]``; of every number in a tuple."""
 
     low: float
     high: float
@@ -26,18 +25,13 @@ class Within(NamedTuple):
 
 def check_fields(params: Any) -> None:
     """Raise ``ParameterError`` unless bounded fields hold numbers inside their bounds and texts are not empty."""
-    for name, hint in _hints(type(params)).items():
+    for name, hint in get_type_hints(type(params), include_extras=True).items():
         value = getattr(params, name)
         if hint is str and (not isinstance(value, str) or not value.strip()):
             raise ParameterError(f"{name}: {value!r} must be a text that is not empty")
         for bounds in getattr(hint, "__metadata__", ()):
             for number in value if isinstance(value, tuple) else (value,):
                 _bounded(name, number, bounds)
-
-
-@cache
-def _hints(shape: type) -> dict[str, Any]:
-    return get_type_hints(shape, include_extras=True)
 
 
 def load(shape: type[T], name: str) -> T:
