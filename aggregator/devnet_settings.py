@@ -1,4 +1,4 @@
-"""Settings of the service for a running devnet, made from its ``world.json``."""
+"""Settings of the service for a running devnet or for forks, made from their ``world.json``."""
 
 from pathlib import Path
 from typing import Any
@@ -8,21 +8,26 @@ from chains.devnet import worldfile
 
 BRIDGES = ("across", "canonical")
 """What can carry value between the devnet's chains: Across is deployed, canonical bridges always exist."""
+OF_A_DEVNET = {"bridges": BRIDGES, "reaction": "keeper"}
+FORK_HEAD_AGE_S = 1e9
+"""The head of a fork stands still on purpose. Its prices grow old, and those say so themselves."""
 
 
 def devnet_settings(state_dir: Path, *, database: str | None = None, **service: Any) -> Settings:
-    """Settings over the devnet of a folder; raises NoWorld when none is there.
-
-    The sequencers of a devnet have just started, so their grace is zero.
-    """
+    """Settings over the devnet or the forks of a folder; raises NoWorld when none is there."""
     world = worldfile.read(state_dir)
+    # Forks of public chains keep every default. A devnet's sequencers have just started: their grace is zero.
+    own: dict[str, Any] = {}
+    if world.kind != "fork":
+        own |= {"model": OF_A_DEVNET, "prices": {"sequencer_grace_s": 0}}
+    if world.kind != "devnet":
+        own["max_head_age_s"] = FORK_HEAD_AGE_S
     content: dict[str, Any] = {
         "deployments": str(worldfile.path_of(state_dir)),
         "chains": {node.chain: {"rpc_urls": [node.http_url]} for node in world.nodes},
         "portfolios": {p.name: {"accounts": p.accounts} for p in world.portfolios if p.accounts},
         "database": database or f"sqlite+aiosqlite:///{state_dir / 'crossmargin.db'}",
-        "model": {"bridges": BRIDGES, "reaction": "keeper"},
-        "prices": {"sequencer_grace_s": 0},
+        **own,
         "service": {"scan_interval_s": 2, **service.pop("service", {})},
         **service,
     }

@@ -37,6 +37,11 @@ class Portfolios:
         """Accounts of a portfolio."""
         return self.members[name]
 
+    def having(self, accounts: Iterable[AccountId]) -> "Portfolios":
+        """Only the portfolios that have any of these accounts."""
+        wanted = frozenset(accounts)
+        return Portfolios({name: ids for name, ids in self.members.items() if not wanted.isdisjoint(ids)})
+
     def find(self, text: str) -> str:
         """Name of the portfolio that a name, a CAIP-10 account or an address means.
 
@@ -52,6 +57,14 @@ class Portfolios:
     def _some(self) -> str:
         names = ", ".join(self.names[:8])
         return names + (", …" if len(self.names) > 8 else "") if names else "none"
+
+
+def selected(known: Portfolios, text: str, chains: Iterable[ChainId]) -> Portfolios:
+    """The portfolio that a name means, or an account or address by itself; raises like ``Portfolios.find``."""
+    if text in known.members or not (text.startswith("0x") or ":" in text):
+        name = known.find(text)
+        return Portfolios({name: known.accounts(name)})
+    return Portfolios({text: expand([text], chains)})
 
 
 def _matcher(text: str) -> Callable[[AccountId], bool]:

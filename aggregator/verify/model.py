@@ -99,7 +99,7 @@ def _prices(
         wanted = float(price) * (1 + float(moves.get(registry.assets[asset].factor, 0)))
         found = seen.get(_identity(instrument))
         prices[column] = wanted if found is None else float(found) * scale
-        gap = max(gap, abs(prices[column] / wanted - 1))
+        gap = max(gap, abs(float(prices[column]) / wanted - 1))
     return prices, gap
 
 

@@ -16,6 +16,8 @@ from api.cli import devnet, margin, serve
 from api.cli.backtest import app as backtest_app
 from api.cli.demo import demo
 from api.cli.fit import app as fit_app
+from api.cli.fork import app as fork_app
+from api.cli.verify import verify_command
 from chains.devnet.anvil import AnvilError
 from chains.devnet.errors import DevnetError
 from chains.devnet.packages import PackageError
@@ -38,6 +40,8 @@ app.command("serve")(serve.serve)
 app.command("check")(serve.check)
 app.add_typer(devnet.app, name="devnet")
 app.add_typer(fit_app, name="fit")
+app.add_typer(fork_app, name="fork")
+app.command("verify")(verify_command)
 app.add_typer(backtest_app, name="backtest")
 
 

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from aggregator.clock import utc_now
 from aggregator.config import Settings
-from aggregator.portfolios import Portfolios, expand
+from aggregator.portfolios import selected
 from aggregator.report import MarginReport
-from aggregator.wiring import Wired, open_service, wire
+from aggregator.wiring import open_service, wire
 from api.cli import tables
 from api.cli.common import ConfigOption, DevnetOption, JsonOption, log_to_stderr, settings_from
 
@@ -52,16 +52,7 @@ def to_json(reports: tuple[MarginReport, ...]) -> str:
 
 async def _margin(settings: Settings, account: str) -> tuple[MarginReport, ...]:
     async with wire(settings) as wired:
-        return await wired.cycle.run(utc_now(), _only(wired, account))
-
-
-def _only(wired: Wired, account: str) -> Portfolios:
-    """The portfolio of that name, or the account by itself."""
-    known = wired.cycle.portfolios
-    if account in known.members or not (account.startswith("0x") or ":" in account):
-        name = known.find(account)
-        return Portfolios({name: known.accounts(name)})
-    return Portfolios({account: expand([account], wired.clients)})
+        return await wired.cycle.run(utc_now(), selected(wired.cycle.portfolios, account, wired.clients))
 
 
 async def _scan(settings: Settings) -> tuple[MarginReport, ...]:

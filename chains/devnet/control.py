@@ -114,13 +114,14 @@ def stage_lines(world: World) -> tuple[str, ...]:
 
 def is_ours(info: NodeInfo) -> bool:
     """Whether the process is still the anvil of that port; a number alone may be anybody's by now."""
-    words = _command(info.pid)
+    words = command_of(info.pid)
     if not words or "anvil" not in Path(words[0]).name:
         return False
     return any(pair == ("--port", str(info.port)) for pair in pairwise(words))
 
 
-def _command(pid: int) -> list[str]:
+def command_of(pid: int) -> list[str]:
+    """Words of a process's command line; none where it has ended or may not be looked at."""
     proc = Path("/proc")
     try:
         if proc.joinpath("self").exists():
