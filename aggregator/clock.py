@@ -8,6 +8,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def host_s() -> float:
+    """Unix seconds now, with their fraction, for what stamps its own receipts."""
+    return utc_now().timestamp()
+
+
 def unix(at: datetime) -> int:
     """Whole unix seconds of a time."""
     return int(at.timestamp())

@@ -33,6 +33,8 @@ class ChainSettings(Section):
     rate_per_s: int = Field(default=200, ge=1)
     concurrency: int = Field(default=8, ge=1)
     timeout_s: float = Field(default=15, gt=0)
+    index_from_block: int | None = Field(default=None, ge=0)
+    """Where the index of accounts begins: the venues' first block finds everybody; None: today's head."""
     log_lookback_blocks: int = Field(default=100_000, ge=1)
     """How far back transfers in flight are looked for; an Across fill deadline is at most 6 h away."""
 
@@ -67,11 +69,40 @@ class ModelSettings(Section):
     im_factor: Decimal = Field(default=Decimal("1.25"), ge=1)
 
 
+class ExchangeSettings(Section):
+    """One exchange whose books are a price source."""
+
+    name: str
+    """binance, coinbase, kraken or okx."""
+    symbols: dict[str, str] = Field(min_length=1)
+    """By price key; ``BTCUSDT@USDT`` is priced in USDT, whose own price is composed."""
+    stream: bool = False
+    """Keep a WebSocket open instead of asking each cycle (binance, coinbase)."""
+    url: SecretStr | None = None
+    """Another address than the exchange's public one."""
+    timeout_s: float = Field(default=5, gt=0)
+
+
+class HermesSettings(Section):
+    """Pyth prices by HTTP."""
+
+    url: SecretStr = SecretStr("https://hermes.pyth.network")
+    key: SecretStr | None = None
+    """Hermes answers nobody without a key from 18 August 2026 on."""
+    ids: dict[str, str] = Field(min_length=1)
+    """Feed id (0x and 64 hex digits) by price key."""
+    timeout_s: float = Field(default=5, gt=0)
+
+
 class PriceSettings(Section):
-    """What makes a price usable."""
+    """What makes a price usable, and sources outside the chains."""
 
     parameters: str = "params_v1"
     sequencer_grace_s: int = Field(default=3600, ge=0)
+    exchanges: tuple[ExchangeSettings, ...] = ()
+    hermes: HermesSettings | None = None
+    venue_facts: bool = True
+    """Show what venues' own oracles say beside the prices."""
 
 
 class WebhookSettings(Section):
@@ -82,6 +113,20 @@ class WebhookSettings(Section):
     secret: SecretStr
     """``whsec_`` and base64, as Standard Webhooks writes it."""
     timeout_s: float = Field(default=5, gt=0)
+
+
+class IndexSettings(Section):
+    """The index of accounts, which follows the venues' events."""
+
+    enabled: bool = True
+    """Let ``serve`` follow events, so that a portfolio is looked at when something happens to it."""
+    poll_s: float = Field(default=2, gt=0)
+    """How often the head is asked for where no WebSocket endpoint announces it."""
+    sample: int = Field(default=10, ge=0)
+    """Clean accounts per chain and interval that are read again; what changed without an event is a defect."""
+    sample_interval_s: float = Field(default=60, gt=0)
+    most_blocks: int = Field(default=100_000, ge=1)
+    """Widest range of one log query; it adapts below that."""
 
 
 class ServiceSettings(Section):
@@ -117,6 +162,7 @@ class Settings(BaseSettings):
     """A head older than this by the wall clock makes the chain's figures unknown; None: by finality."""
     model: ModelSettings = ModelSettings()
     prices: PriceSettings = PriceSettings()
+    index: IndexSettings = IndexSettings()
     service: ServiceSettings = ServiceSettings()
     webhooks: tuple[WebhookSettings, ...] = ()
 

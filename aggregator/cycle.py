@@ -12,6 +12,7 @@ from datetime import datetime
 from aggregator import metrics
 from aggregator.clock import unix
 from aggregator.portfolios import Portfolios, by_chain
+from aggregator.pricing import PriceDesk, PriceRound
 from aggregator.report import MarginReport
 from aggregator.reports import ReportMaker, World
 from chains.bridges import paused_bridges
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """Everything that one cycle needs; holds no state between cycles."""
+    """Everything that one cycle needs; the price desk alone remembers anything between cycles."""
 
     clients: Mapping[ChainId, EvmClient]
     readers: Sequence[VenueReader]
@@ -38,6 +39,7 @@ class Cycle:
     deployments: Mapping[ChainId, ChainDeployment]
     portfolios: Portfolios
     maker: ReportMaker
+    desk: PriceDesk
     finality: Finality
     max_head_age_s: float | None = None
 
@@ -51,8 +53,15 @@ class Cycle:
             self._quotes(at, now),
             paused_bridges(self.clients, self.deployments, at),
         )
+        book = await self.desk.price(quotes, at, now, now.timestamp())
         _observe(at, reads, now)
-        return self.maker.make(World(now, at, wanted, reads, quotes, paused))
+        return self.maker.make(World(now, at, wanted, reads, quotes, paused, book))
+
+    async def prices(self, now: datetime) -> PriceRound:
+        """Prices alone, at one cut."""
+        at = await cut(self.clients, self.finality, unix(now), max_head_age_s=self.max_head_age_s)
+        book = await self.desk.price(await self._quotes(at, now), at, now, now.timestamp())
+        return self.desk.last or PriceRound(now, book, ())
 
     async def _read(self, accounts: Sequence[AccountId], at: Cut) -> tuple[ReadResult, ...]:
         grouped = by_chain(accounts)
@@ -72,7 +81,7 @@ class Cycle:
             return failed(accounts, reader.venue, "unreachable", str(error))
 
     async def _quotes(self, at: Cut, now: datetime) -> Quotes:
-        keys = self.maker.registry.price_keys()
+        keys = self.maker.registry.price_keys() | self.desk.legs
         answers = await asyncio.gather(*(source.quotes(keys, at, unix(now)) for source in self.sources))
         return merge(answers)
 

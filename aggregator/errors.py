@@ -3,6 +3,7 @@
 ServiceError
 ├── ConfigError         a setting is wrong; names the setting and the fix
 ├── UnknownPortfolio    no portfolio or account of that name
+├── NoSuchPrice         no price, time or incident of that name
 └── StoreError          the store could not be used
 """
 
@@ -17,6 +18,10 @@ class ConfigError(ServiceError, ValueError):
 
 class UnknownPortfolio(ServiceError, LookupError):
     """No portfolio or account of that name is known."""
+
+
+class NoSuchPrice(ServiceError, LookupError):
+    """No price, time or incident of that name."""
 
 
 class StoreError(ServiceError):

@@ -23,5 +23,32 @@ READ_FAILURES = Counter(
     "crossmargin_read_failures", "Accounts that could not be read", ["venue", "reason"], registry=REGISTRY
 )
 PRICE_STATUS = Gauge("crossmargin_price_ok", "1 where a price has a mid", ["price_key"], registry=REGISTRY)
+CLOCK_OFFSET = Gauge(
+    "crossmargin_clock_offset_seconds",
+    "Lower bound of a clock's lead over the host's",
+    ["clock"],
+    registry=REGISTRY,
+)
+INDEX_BLOCK = Gauge("crossmargin_index_block", "Block indexed last", ["chain"], registry=REGISTRY)
+INDEX_LAG_BLOCKS = Gauge(
+    "crossmargin_index_lag_blocks", "Blocks between the head and the index", ["chain"], registry=REGISTRY
+)
+INDEX_LAG_S = Gauge("crossmargin_index_lag_seconds", "Age of the block indexed last", ["chain"], registry=REGISTRY)
+INDEX_WORKING = Gauge("crossmargin_index_working", "0 while a chain fails", ["chain"], registry=REGISTRY)
+INDEX_LOGS = Counter("crossmargin_index_logs", "Event logs indexed", ["chain"], registry=REGISTRY)
+INDEX_UNDECODABLE = Counter(
+    "crossmargin_index_undecodable_logs", "Logs not of their signature's shape", ["chain"], registry=REGISTRY
+)
+INDEX_REORGS = Counter("crossmargin_index_reorgs", "Reorgs taken back", ["chain"], registry=REGISTRY)
+INDEX_REORG_DEPTH = Histogram(
+    "crossmargin_index_reorg_depth", "Blocks taken back by a reorg", ["chain"], registry=REGISTRY,
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+)  # fmt: skip
+INDEX_READS = Counter("crossmargin_index_reads", "Dirty accounts read", ["chain", "result"], registry=REGISTRY)
+INDEX_SAMPLED = Counter("crossmargin_index_sampled", "Clean accounts read again", ["chain"], registry=REGISTRY)
+INDEX_DRIFT = Counter(
+    "crossmargin_index_drift", "Defects: accounts that changed without an event", ["chain", "venue"],
+    registry=REGISTRY,
+)  # fmt: skip
 ALERTS = Counter("crossmargin_alerts", "Alerts written", ["type"], registry=REGISTRY)
 DELIVERIES = Counter("crossmargin_deliveries", "Delivery attempts", ["receiver", "result"], registry=REGISTRY)

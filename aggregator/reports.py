@@ -39,6 +39,8 @@ class World:
     quotes: Quotes
     paused: frozenset[str]
     """Bridges that stand still and chains without a block."""
+    book: PriceBook | None = None
+    """Prices of the quotes; None: reconciled here, without a memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,9 @@ class ReportMaker:
 
     def make(self, world: World) -> tuple[MarginReport, ...]:
         """Reports in the order of the portfolios."""
-        book = reconcile(world.quotes, unix(world.now), self.prices)
+        book = world.book
+        if book is None:
+            book = reconcile(world.quotes, unix(world.now), self.prices)
         members = _members(world)
         accounts = {account.id: account for member in members for account in member.found}
         assembled = assemble(list(accounts.values()), self.registry, book, self.model.factors)
@@ -135,6 +139,7 @@ class _Context:
         stamps = [account.at.timestamp for account in member.found]
         stamps += [at for key in keys if (at := self.book[key].observed_at) is not None]
         age = max(0, unix(self.world.now) - min(stamps)) if stamps else None
+        shaky += [(f"price of {key}", note) for key in keys for note in self.book[key].notes]
         lines = tuple(Degraded(what=what, reason=reason) for what, reason in (*gaps, *shaky))
         return DataQuality(complete=not gaps, staleness_s=age, degraded=lines)
 

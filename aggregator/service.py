@@ -13,7 +13,10 @@ from aggregator.clock import unix, utc_now
 from aggregator.cycle import Cycle
 from aggregator.errors import ServiceError
 from aggregator.notify import Notifier
+from aggregator.prices import price_lines
+from aggregator.pricing import PriceRound
 from aggregator.report import MarginReport
+from aggregator.store.prices import price_rows
 from aggregator.store.repository import Store
 from chains.errors import ChainError
 from risk.status import Status
@@ -49,11 +52,18 @@ class Service:
         async with self._lock:
             started = time.monotonic()
             reports = await self._cycle.run(utc_now())
-            alerts = await self._store.append(reports, status_change, self._notifier.receivers)
+            done = self._cycle.desk.last
+            prices = price_rows(price_lines(done.book, done.at)) if done is not None else ()
+            alerts = await self._store.append(reports, status_change, self._notifier.receivers, prices)
             self._notifier.wake()
             scan = Scan(reports, alerts, time.monotonic() - started)
             self._account(scan)
             return scan
+
+    @property
+    def last_prices(self) -> PriceRound | None:
+        """Prices of the newest cycle."""
+        return self._cycle.desk.last
 
     async def run(self) -> None:
         """Scan for ever; ends by cancellation only."""

@@ -1,6 +1,6 @@
 """The composition root: settings become clients, readers, sources, the cycle and the service."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,9 @@ from aggregator.errors import ConfigError
 from aggregator.model import load_model
 from aggregator.notify import Notifier
 from aggregator.portfolios import Portfolios
+from aggregator.pricing import PriceDesk
 from aggregator.registry import AssetRegistry
+from aggregator.remote_prices import legs_of, open_remote
 from aggregator.reports import ReportMaker
 from aggregator.service import Service
 from aggregator.store.repository import Store
@@ -23,9 +25,11 @@ from chains.evm.rpc import HttpTransport, TransportLimits
 from chains.protocols import VenueReader
 from chains.venues.catalogue import readers_of
 from chains.venues.holdings import Haircuts
-from oracles.catalogue import sources_of
-from oracles.params import load_params
+from oracles.catalogue import sources_of, venue_facts
+from oracles.clocks import ClockMeter
+from oracles.params import PriceParams, load_params
 from oracles.protocols import PriceSource
+from oracles.sources.backing import BackingReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,17 @@ async def wire(settings: Settings) -> AsyncIterator[Wired]:
     """Clients, readers and the cycle; connections are closed on the way out. No request is sent here."""
     deployments = _deployments(settings)
     async with AsyncExitStack() as stack:
+        params, meter = load_params(settings.prices.parameters), ClockMeter()
+        poll_s = settings.service.scan_interval_s
+        remote = await open_remote(stack, settings.prices, params, meter, poll_s)
         clients: dict[ChainId, EvmClient] = {}
         for chain, deployment in deployments.items():
             transport = await stack.enter_async_context(_transport(chain, settings.chains[chain]))
             clients[chain] = EvmClient(chain, transport, deployment.multicall3)
-        yield Wired(settings, clients, _cycle(settings, deployments, clients))
+        bridged = [(chain, token) for chain, d in deployments.items() for token in d.feeds.bridged]
+        desk = PriceDesk(params, BackingReader(clients, bridged), meter, _legs(settings, deployments, params))
+        cycle = _cycle(settings, deployments, clients, desk, remote)
+        yield Wired(settings, clients, cycle)
 
 
 @asynccontextmanager
@@ -62,17 +72,22 @@ async def open_service(wired: Wired) -> AsyncIterator[tuple[Service, Store, Noti
 
 
 def _cycle(
-    settings: Settings, deployments: Mapping[ChainId, ChainDeployment], clients: Mapping[ChainId, EvmClient]
+    settings: Settings,
+    deployments: Mapping[ChainId, ChainDeployment],
+    clients: Mapping[ChainId, EvmClient],
+    desk: PriceDesk,
+    remote: Sequence[PriceSource],
 ) -> Cycle:
     registry = AssetRegistry.of(deployments.values())
-    prices = load_params(settings.prices.parameters)
+    prices = desk.params
     haircuts = Haircuts(settings.model.haircut_crypto, settings.model.haircut_stable)
     readers: list[VenueReader] = []
-    sources: list[PriceSource] = []
+    sources: list[PriceSource] = list(remote)
     for chain, deployment in deployments.items():
         lookback = settings.chains[chain].log_lookback_blocks
         readers += readers_of(chain, clients, deployments, haircuts, lookback)
         sources += sources_of(clients[chain], deployment, prices, settings.prices.sequencer_grace_s)
+        sources += venue_facts(clients[chain], deployment) if settings.prices.venue_facts else ()
     portfolios = Portfolios.of({name: item.accounts for name, item in settings.portfolios.items()}, clients)
     names = {chain: deployment.name for chain, deployment in deployments.items()}
     return Cycle(
@@ -82,9 +97,19 @@ def _cycle(
         deployments=deployments,
         portfolios=portfolios,
         maker=ReportMaker(registry, load_model(settings.model, tuple(clients)), prices, names),
+        desk=desk,
         finality=settings.finality,
         max_head_age_s=settings.max_head_age_s,
     )
+
+
+def _legs(
+    settings: Settings, deployments: Mapping[ChainId, ChainDeployment], params: PriceParams
+) -> frozenset[str]:
+    """Price keys that others are quoted in."""
+    rates = {rate.quote_key for deployment in deployments.values() for rate in deployment.feeds.rates}
+    listed = {in_key for item in settings.prices.exchanges for in_key in legs_of(item.symbols)}
+    return frozenset(rates | listed | {cap.base for cap in params.caps.values()})
 
 
 def _transport(chain: ChainId, settings: ChainSettings) -> HttpTransport:

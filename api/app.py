@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import msgspec
 from aiohttp import web
@@ -11,8 +12,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from aggregator.clock import unix, utc_now
 from aggregator.metrics import REGISTRY
 from aggregator.portfolios import Portfolios
+from aggregator.prices import clock_lines
 from aggregator.report import MarginReport
 from aggregator.service import Service
+from aggregator.store.prices import PriceLog
 from aggregator.store.repository import Store
 from api.errors import BadRequest, problems
 
@@ -42,6 +45,8 @@ def create_app(deps: Deps, *contexts: Callable[[web.Application], AsyncIterator[
         web.get("/v1/accounts/{id}/margin", get_margin),
         web.get("/v1/accounts/{id}/positions", get_positions),
         web.get("/v1/accounts", get_accounts),
+        web.get("/v1/prices", get_prices),
+        web.get("/v1/prices/{asset}", get_price),
         web.get("/v1/alerts", get_alerts),
         web.get("/livez", livez),
         web.get("/readyz", readyz),
@@ -76,6 +81,42 @@ async def get_accounts(request: web.Request) -> web.Response:
             "data_quality": None if report is None else report.data_quality.model_dump(mode="json"),
         })  # fmt: skip
     return _json(request, msgspec.json.encode({"accounts": items}))
+
+
+async def get_prices(request: web.Request) -> web.Response:
+    """GET /v1/prices: the newest price of every key, and the clocks against the host's."""
+    deps = request.app[DEPS]
+    log = PriceLog(deps.store)
+    found = [line for key in await log.keys() if (line := await log.at(key)) is not None]
+    items = [line.model_dump(mode="json", exclude={"contributors", "dissenters", "facts"}) for line in found]
+    return _json(request, msgspec.json.encode({"prices": items, "clocks": _clocks(deps)}))
+
+
+async def get_price(request: web.Request) -> web.Response:
+    """GET /v1/prices/{asset}?at=: one price with its votes, exclusions and reasons, now or as of a time."""
+    deps, key = request.app[DEPS], request.match_info["asset"]
+    at = _time(request, "at")
+    line = await PriceLog(deps.store).at(key, at)
+    if line is None:
+        raise web.HTTPNotFound(reason="No Such Price")
+    body = line.model_dump(mode="json") | {"clocks": _clocks(deps)}
+    return _json(request, msgspec.json.encode(body))
+
+
+def _clocks(deps: Deps) -> list[dict[str, object]]:
+    done = None if deps.service is None else deps.service.last_prices
+    return [] if done is None else [line.model_dump() for line in clock_lines(done.clocks)]
+
+
+def _time(request: web.Request, name: str) -> datetime | None:
+    text = request.query.get(name)
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRequest(f"{name}: expected ISO 8601 such as 2026-03-10T11:46:00, was {text[:40]!r}") from None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
 async def get_alerts(request: web.Request) -> web.Response:

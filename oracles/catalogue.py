@@ -4,17 +4,23 @@ from dataclasses import replace
 
 from chains.deployments import ChainDeployment, TwapPool
 from chains.protocols import ChainClient
+from chains.types import VenueId
 from oracles.params import PriceParams
 from oracles.protocols import PriceSource
 from oracles.sources.chainlink import ChainlinkSource
 from oracles.sources.pyth import PythSource
+from oracles.sources.rates import RateSource
 from oracles.sources.twap import TwapSource
+from oracles.sources.venues import AaveOracleSource, SynthetixRatesSource
+
+SYNTHS = {"ETH": "sETH", "BTC": "sBTC", "LINK": "sLINK", "SUSD": "sUSD"}
+"""Synthetix' currency of a price key."""
 
 
 def sources_of(
     client: ChainClient, deployment: ChainDeployment, params: PriceParams, sequencer_grace_s: int | None = None
 ) -> tuple[PriceSource, ...]:
-    """Sources of one chain: Chainlink, then Pyth, then the pools, as far as it has them.
+    """Sources of one chain: Chainlink, then Pyth, the pools and the rates, as far as it has them.
 
     ``sequencer_grace_s`` replaces that of the parameters: a chain that has just been made was never down.
     """
@@ -28,6 +34,18 @@ def sources_of(
         sources.append(PythSource(client, feeds.pyth, limits))
     if feeds.twap:
         sources.append(TwapSource(client, with_mirrors(feeds.twap, params), chainlink, limits))
+    if feeds.rates:
+        sources.append(RateSource(client, feeds.rates, limits))
+    return tuple(sources)
+
+
+def venue_facts(client: ChainClient, deployment: ChainDeployment) -> tuple[PriceSource, ...]:
+    """What venues on a chain believe: shown beside the prices, without a vote."""
+    sources: list[PriceSource] = []
+    if (aave := deployment.venues.get(VenueId("aave-v3"))) is not None:
+        sources.append(AaveOracleSource(client, aave["pool"], deployment.assets))
+    if (synthetix := deployment.venues.get(VenueId("synthetix-perps-v2"))) is not None:
+        sources.append(SynthetixRatesSource(client, synthetix["futures_market_manager"], SYNTHS))
     return tuple(sources)
 
 

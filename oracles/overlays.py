@@ -75,7 +75,8 @@ def rise_capped(
     if not kind.rise_cap_bps or before is None or price.mid <= before.capped:
         return price, price.mid
     windows = max(0.0, now_s - before.at_s) / RISE_WINDOW_S
-    ceiling = before.capped * Decimal(min((1 + kind.rise_cap_bps / 10_000) ** min(windows, 1000.0), 1e12))
+    growth = min((1 + kind.rise_cap_bps / 10_000) ** min(windows, 1000.0), 1e12)
+    ceiling = before.capped * Decimal(f"{growth:.12g}")
     if price.mid <= ceiling:
         return price, price.mid
     note = (

@@ -220,6 +220,11 @@ class _One:
             observed_at=min(self.quotes[i].observed_at for i in agreeing),
             contributors=tuple(self._contributor(i) for i in agreeing),
             dissenters=dissenters,
+            notes=tuple(
+                f"{self.quotes[i].source}: {self.quotes[i].detail['bound']}"
+                for i in agreeing
+                if "bound" in self.quotes[i].detail
+            ),
         )
 
     def _vote(self, number: int) -> Decimal:

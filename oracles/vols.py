@@ -1,7 +1,8 @@
 """Implied volatility as venues quote it: board times skew (Lyra v1), SVI with confidence (Derive v2).
 
-SVI in Derive's form: k = ln(K/F) within +-4 sqrt(a + b sigma); w = a + b (rho (k - m) + sqrt((k - m)^2 + sigma^2)),
-at most 144; vol = sqrt(w / tau). A total variance below zero is no volatility.
+SVI in Derive's form: k = ln(K/F) within +-4 sqrt(a + b sigma);
+w = a + b (rho (k - m) + sqrt((k - m)^2 + sigma^2)), at most 144; vol = sqrt(w / tau).
+A total variance below zero is no volatility.
 """
 
 import math
@@ -82,5 +83,5 @@ class Svi:
 
 
 def confidence_penalty(confidence: Decimal, notional_usd: Decimal, factor: Decimal, threshold: Decimal) -> Decimal:
-    """Derive's add-on for a doubtful feed, initial margin only: (1 - confidence) factor notional below a threshold."""
+    """Derive's add-on for a doubtful feed, initial margin only: (1 - confidence) factor notional if below."""
     return (1 - confidence) * factor * notional_usd if confidence < threshold else Decimal(0)

@@ -17,7 +17,7 @@ from aggregator.alerts import Alert
 from aggregator.errors import StoreError
 from aggregator.report import MarginReport
 from aggregator.store.migrate import upgrade
-from aggregator.store.rows import AlertRow, DeliveryRow, ReportRow
+from aggregator.store.rows import AlertRow, DeliveryRow, PriceRow, ReportRow
 from risk.status import Status
 
 _WRITING = {"crossmargin_writing": True}
@@ -84,12 +84,17 @@ class Store:
             raise StoreError(f"database: {type(error).__name__}") from None
 
     async def append(
-        self, reports: Sequence[MarginReport], rule: AlertRule, receivers: Collection[str]
+        self,
+        reports: Sequence[MarginReport],
+        rule: AlertRule,
+        receivers: Collection[str],
+        prices: Sequence[PriceRow] = (),
     ) -> tuple[Alert, ...]:
-        """Store reports with the alerts that they cause and one outbox entry per alert and receiver."""
+        """Store reports and prices with the alerts that they cause, one outbox entry per alert and receiver."""
         alerts: list[Alert] = []
         async with AsyncSession(self._engine) as session, session.begin():
             await self._only_writer(session)
+            session.add_all(prices)
             latest = await self._statuses(session, {report.portfolio.name for report in reports})
             for report in reports:
                 session.add(_report_row(report))

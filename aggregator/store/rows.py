@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Column, Index, Text, UniqueConstraint
+from sqlalchemy import Column, Index, LargeBinary, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from aggregator.store.columns import DecimalText, UtcDateTime
@@ -54,3 +54,20 @@ class DeliveryRow(SQLModel, table=True):
     next_attempt_at: datetime = Field(sa_column=Column(UtcDateTime(), nullable=False, index=True))
     delivered_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime()))
     last_error: str = ""
+
+
+class PriceRow(SQLModel, table=True):
+    """One reconciled price of one round; never changed."""
+
+    __tablename__ = "prices"
+    __table_args__ = (UniqueConstraint("price_key", "at"),)
+
+    seq: int | None = Field(default=None, primary_key=True)
+    price_key: str = Field(max_length=40)
+    at: datetime = Field(sa_column=Column(UtcDateTime(), nullable=False))
+    status: str = Field(max_length=16)
+    low_usd: Decimal | None = Field(default=None, sa_column=Column(DecimalText()))
+    mid_usd: Decimal | None = Field(default=None, sa_column=Column(DecimalText()))
+    high_usd: Decimal | None = Field(default=None, sa_column=Column(DecimalText()))
+    body: bytes = Field(sa_column=Column(LargeBinary(), nullable=False))
+    """The whole line as JSON, compressed."""

@@ -16,8 +16,7 @@ from api.cli import devnet, margin, serve
 from api.cli.backtest import app as backtest_app
 from api.cli.demo import demo
 from api.cli.fit import app as fit_app
-from api.cli.fork import app as fork_app
-from api.cli.verify import verify_command
+from api.cli.prices import app as prices_app
 from chains.devnet.anvil import AnvilError
 from chains.devnet.errors import DevnetError
 from chains.devnet.packages import PackageError
@@ -40,8 +39,7 @@ app.command("serve")(serve.serve)
 app.command("check")(serve.check)
 app.add_typer(devnet.app, name="devnet")
 app.add_typer(fit_app, name="fit")
-app.add_typer(fork_app, name="fork")
-app.command("verify")(verify_command)
+app.add_typer(prices_app, name="prices")
 app.add_typer(backtest_app, name="backtest")
 
 

@@ -74,7 +74,7 @@ class LyraVolSource:
 
 
 class DeriveVolSource:
-    """Derive's vol feed of one underlying, asked for given strikes: volatility and confidence by its own contract."""
+    """Derive's vol feed of one underlying, asked for given strikes: volatility and confidence by contract."""
 
     def __init__(self, client: ChainClient, underlying: str, feed: Address) -> None:
         self._on = OnChain("derive-v2", client)

@@ -6,14 +6,19 @@ import pytest
 
 from aggregator.config import ServiceSettings
 from aggregator.notify import Notifier
+from aggregator.pricing import PriceDesk
 from aggregator.service import Service
 from aggregator.store.repository import Store
 from chains.errors import EndpointUnreachable
+from oracles.params import load_params
+from oracles.sources.backing import BackingReader
 from tests.kit.reports import a_report
 
 
 class Cycle:
     """Fails as scripted, then gives a report."""
+
+    desk = PriceDesk(load_params(), BackingReader({}, ()))
 
     def __init__(self, *failures):
         self.failures = list(failures)

@@ -8,7 +8,7 @@ from chains.deployments import ChainlinkFeed
 from chains.errors import EndpointUnreachable
 from chains.types import BlockRef, Call, CallResult, Cut
 from oracles.params import SourceParams
-from oracles.sources.chainlink import DECIMALS, LATEST, ChainlinkSource
+from oracles.sources.chainlink import AGGREGATOR, DECIMALS, LATEST, MAX_ANSWER, MIN_ANSWER, ChainlinkSource
 from oracles.types import Quotes
 from tests.kit.transport import FakeChainClient, a_block
 
@@ -124,3 +124,42 @@ async def test_keys_without_a_feed_ask_nothing() -> None:
     fake = client(b"")
     assert await ChainlinkSource(fake, [FEED], SourceParams()).quotes(["BTC"], CUT, NOW) == Quotes()
     assert fake.asked == list[Call]()
+
+
+AGGREGATOR_AT = Address("0x" + "55" * 20)
+
+
+def bounded(answer: int, low: int, high: int) -> FakeChainClient:
+    fake = client(a_round(answer, NOW))
+    fake.set(AGGREGATOR, PROXY, (), encode(["address"], [AGGREGATOR_AT]))
+    fake.set(MIN_ANSWER, AGGREGATOR_AT, (), encode(["int192"], [low]))
+    fake.set(MAX_ANSWER, AGGREGATOR_AT, (), encode(["int192"], [high]))
+    return fake
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        # Venus, 2022-05-12: the LUNA feed answered 0.107 with a minAnswer of 0.10, and then no more
+        (10_700_000, "answer 10700000 is within 1000 bps of minAnswer 10000000: the feed stops beyond it"),
+        (9_500_000_000, "is within 1000 bps of maxAnswer 10000000000"),
+        (12_000_000, None),
+    ],
+)
+async def test_an_answer_near_the_feeds_own_bounds_is_warned_about(answer: int, says: str | None) -> None:
+    (quote,) = (await ask(bounded(answer, 10_000_000, 10_000_000_000))).found
+    if says is None:
+        assert "bound" not in quote.detail
+    else:
+        assert says in quote.detail["bound"]
+
+
+async def test_bounds_are_read_once_a_phase() -> None:
+    fake = bounded(3000_00000000, 1, 10**18)
+    source = ChainlinkSource(fake, [FEED], SourceParams())
+    for _ in range(3):
+        await source.quotes({"ETH"}, CUT, NOW)
+    assert sum(call.data == MIN_ANSWER.call(AGGREGATOR_AT).data for call in fake.asked) == 1
+    fake.set(LATEST, PROXY, (), a_round(3000_00000000, NOW, round_id=(6 << 64) | 1))
+    await source.quotes({"ETH"}, CUT, NOW)
+    assert sum(call.data == MIN_ANSWER.call(AGGREGATOR_AT).data for call in fake.asked) == 2

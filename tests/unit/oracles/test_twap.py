@@ -9,7 +9,7 @@ from chains.errors import BadAnswer
 from chains.types import CallResult, Cut
 from oracles.catalogue import mirrored, sources_of, with_mirrors
 from oracles.params import SourceParams
-from oracles.sources.twap import OBSERVE, MeanTick, TwapSource, decode_mean_tick, tick_price
+from oracles.sources.twap import OBSERVE, SLOT0, MeanTick, TwapSource, decode_mean_tick, tick_price
 from oracles.types import Quotes
 from tests.kit.quotes import PARAMS, a_gap, a_quote
 from tests.kit.transport import FakeChainClient, a_block
@@ -34,9 +34,15 @@ class Legs:
         return self.answer
 
 
-async def ask(result: CallResult, legs: Quotes, pool: TwapPool = POOL) -> Quotes:
+def slot0(cardinality: int) -> bytes:
+    types = ["uint160", "int24", "uint16", "uint16", "uint16", "uint8", "bool"]
+    return encode(types, [2**96, 0, 0, cardinality, cardinality, 0, True])
+
+
+async def ask(result: CallResult, legs: Quotes, pool: TwapPool = POOL, cardinality: int = 50) -> Quotes:
     fake = FakeChainClient(OP)
     fake.answers[pool.pool, OBSERVE.call(pool.pool, (60, 30, 0)).data] = result
+    fake.set(SLOT0, pool.pool, (), slot0(cardinality))
     return await TwapSource(fake, [pool], Legs(legs), SourceParams()).quotes({pool.price_key}, CUT, NOW)
 
 
@@ -133,3 +139,15 @@ def test_a_deployment_without_feeds_has_no_sources() -> None:
     assert sources_of(FakeChainClient(OP), bare, PARAMS) == ()
     pools_only = ChainDeployment(OP, "optimism", POOL.pool, (), feeds=Feeds(twap=(POOL,)))
     assert [source.name for source in sources_of(FakeChainClient(OP), pools_only, PARAMS)] == ["uniswap@eip155:10"]
+
+
+async def test_a_pool_that_keeps_one_observation_has_no_mean() -> None:
+    (gap,) = (await ask(observed(0, 0, 0), Quotes((USDC,)), cardinality=1)).gaps
+    assert (gap.reason, gap.detail) == (
+        "thin_history", "the pool keeps 1 observations, 2 wanted: increase its cardinality",
+    )  # fmt: skip
+
+
+async def test_a_mean_is_an_anchor() -> None:
+    (quote,) = (await ask(observed(0, 0, 0), Quotes((USDC,)))).found
+    assert quote.anchor
