@@ -188,7 +188,7 @@ def provide(
     """
     world: UniswapWorld = ctx.extra[EXTRA]
     pool = world.pools[price_key]
-    symbols = {token.address: symbol for symbol, token in ctx.tokens.items()}
+    symbols = {Address(token.address): symbol for symbol, token in ctx.tokens.items()}
     amounts = {}
     for token, key in ((pool.base, pool.info.price_key), (pool.quote, pool.info.quote_key)):
         amounts[token] = tokens.mint(ctx, symbols[token], user, Decimal(usd) / ctx.prices[key])
