@@ -1,0 +1,148 @@
+"""Forks: of a chain at a block, with the endpoint's URL kept from others; of a whole devnet, for the service."""
+
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aggregator.clock import utc_now
+from aggregator.devnet_settings import devnet_settings
+from aggregator.wiring import wire
+from chains.devnet import anvil, control, worldfile
+from chains.devnet.errors import AlreadyUp
+from chains.devnet.worldfile import NoWorld
+from chains.errors import EndpointUnreachable, WrongChainId
+from chains.forks import control as forks_control
+from chains.forks import node
+from chains.forks.spec import BadFork, ForkSpec
+
+pytestmark = pytest.mark.devnet
+ARBITRUM, BASE = "eip155:42161", "eip155:8453"
+SECRET = "s3cr3t-key-of-a-provider"
+TAPE = (
+    "import pathlib, sys\nfrom chains.devnet import control\ncontrol.tape(pathlib.Path(sys.argv[1]), sys.argv[2:])"
+)
+
+
+def rpc(fork, method, *params):
+    return anvil.rpc(fork.node.http_url, method, *params)
+
+
+@pytest.fixture
+def started(devnet):
+    """Starts forks of the devnet's chains and ends them."""
+    running = []
+
+    def start(*specs: ForkSpec) -> node.Forks:
+        running.append(node.start(specs))
+        return running[-1]
+
+    yield start
+    for forks in running:
+        forks.stop()
+
+
+def test_fork_is_the_chain_and_lives_alone(devnet, started):
+    url = devnet.rpc_urls[BASE]
+    fork = started(ForkSpec(BASE, url)).by_chain[BASE]
+    weth = devnet.chains[8453].ctx.token("WETH")
+    origin = anvil.rpc(url, "eth_getBlockByNumber", "latest", False)
+    assert rpc(fork, "eth_getBlockByNumber", "latest", False)["hash"] == origin["hash"]
+    assert rpc(fork, "eth_getCode", weth, "latest") == anvil.rpc(url, "eth_getCode", weth, "latest")
+    rpc(fork, "anvil_setCode", weth, "0x00")
+    rpc(fork, "evm_mine")
+    assert anvil.rpc(url, "eth_getBlockByNumber", "latest", False)["hash"] == origin["hash"]
+    assert anvil.rpc(url, "eth_getCode", weth, "latest") != "0x00"
+
+
+def test_fork_of_a_block_stays_in_its_time(devnet, started):
+    url = devnet.rpc_urls[BASE]
+    block = int(anvil.rpc(url, "eth_blockNumber"), 16) - 3
+    fork = started(ForkSpec(BASE, url, block)).by_chain[BASE]
+    assert fork.block == block == int(rpc(fork, "eth_blockNumber"), 16)
+
+
+def test_nobody_sees_the_url_of_an_endpoint(devnet, started):
+    """anvil gets a relay's port; not even its own description of the fork holds the key."""
+    forks = started(ForkSpec(BASE, f"{devnet.rpc_urls[BASE]}/?key={SECRET}"))
+    fork = forks.by_chain[BASE]
+    assert forks.relay is not None
+    pids = (fork.node.process.pid, forks.relay.process.pid)
+    lines = [Path(f"/proc/{pid}/{name}").read_text() for pid in pids for name in ("cmdline", "environ")]
+    assert not any(SECRET in line for line in lines)
+    assert SECRET not in json.dumps(rpc(fork, "anvil_nodeInfo"))
+    assert SECRET not in repr(ForkSpec(BASE, f"http://x/?key={SECRET}"))
+    weth = devnet.chains[8453].ctx.token("WETH")
+    assert len(rpc(fork, "eth_getCode", weth, "latest")) > 100
+    forks.stop()
+    assert forks.relay.process.poll() is not None
+
+
+def test_endpoint_that_cannot_be_forked_is_named_by_its_chain(devnet):
+    with pytest.raises(WrongChainId, match="8453: the endpoint serves chain 42161"):
+        node.start([ForkSpec(BASE, devnet.rpc_urls[ARBITRUM])])
+    dead = f"http://127.0.0.1:{anvil.free_port()}"
+    for url in (dead, f"{dead}/v2/{SECRET}"):
+        with pytest.raises(EndpointUnreachable, match=BASE) as caught:
+            node.start([ForkSpec(BASE, url)])
+        assert SECRET not in str(caught.value)
+        assert dead not in str(caught.value)
+    with pytest.raises(EndpointUnreachable, match="no block 99999999"):
+        node.start([ForkSpec(BASE, devnet.rpc_urls[BASE], 99_999_999)])
+
+
+async def reports(folder):
+    async with wire(devnet_settings(folder)) as wired:
+        return {report.portfolio.name: report for report in await wired.cycle.run(utc_now())}
+
+
+async def test_service_runs_on_forks_unchanged(devnet, tmp_path):
+    """The same cast, and what happens on the forks stays there; the files are for their owner."""
+    folder = tmp_path / "forks"
+    forks = forks_control.up_from_devnet(folder, devnet.state_dir)
+    try:
+        with pytest.raises(AlreadyUp, match="crossmargin fork down"):
+            forks_control.up_from_devnet(folder, devnet.state_dir)
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert all(row.running for row in forks_control.status(folder))
+        subprocess.run([sys.executable, "-c", TAPE, str(folder), "crash-2"], check=True)
+        devnet.refresh()  # its rounds are as fresh as those of the forks
+        there, here = await reports(folder), await reports(devnet.state_dir)
+        assert set(there) == set(here)
+        assert there["thin-borrower"].status == "LIQUIDATABLE" != here["thin-borrower"].status
+        # 50 WETH x 2550 x 0.83 less the debt
+        (line,) = [line for line in there["thin-borrower"].venues if line.venue == "aave-v3"]
+        assert line.equity_usd == 105_825
+        worst = max(line.model_vs_venue_rel_error or 0 for r in there.values() for line in r.venues)
+        assert worst < 1e-9
+    finally:
+        ended = forks_control.down(folder)
+        forks.stop()
+    assert len(ended) == 4
+    assert not any(control.is_ours(info) for info in ended)
+    with pytest.raises(NoWorld, match="crossmargin fork up"):
+        forks_control.status(folder)
+
+
+def test_forks_of_public_chains_keep_every_default(devnet, tmp_path):
+    """Not a devnet: no grace is waived and no bridge is assumed; the relay ends with the forks."""
+    file = worldfile.read(devnet.state_dir)
+    specs = [ForkSpec(BASE, f"{devnet.rpc_urls[BASE]}/?key={SECRET}")]
+    with pytest.raises(BadFork, match="no deployment"):
+        forks_control.up(tmp_path, specs, {})
+    forks = forks_control.up(tmp_path, specs, file.deployments, file.portfolios[:1])
+    try:
+        settings = devnet_settings(tmp_path)
+        assert set(settings.chains) == {BASE}
+        assert settings.prices.sequencer_grace_s == 3600
+        assert settings.model.bridges == ()
+        assert SECRET not in "".join(path.read_text() for path in tmp_path.iterdir())
+    finally:
+        forks_control.down(tmp_path)
+        forks.relay.process.wait(5)
+        forks.stop()
+    with pytest.raises(NoWorld, match="use `crossmargin devnet`"):
+        forks_control.down(devnet.state_dir)
