@@ -25,6 +25,10 @@ class Levels:
     """(A,) E."""
     oracle_uncertainty: F64
     """(A,) by how much S shrinks at reconciled prices; not negative."""
+    surplus_bad: F64
+    """(A,) S at the unfavourable end of the reconciled prices."""
+    surplus_good: F64
+    """(A,) S at the favourable end."""
 
 
 def levels(assembled: Assembled) -> Levels:
@@ -38,11 +42,14 @@ def levels(assembled: Assembled) -> Levels:
     )
     spot = instruments.is_kind(Kind.SPOT, Kind.LP_RANGE)
     value = _bad_end(arrays.value, np.where(spot, at_low, now), np.where(spot, at_high, now))
-    reference = _bad_end(arrays.net(), np.minimum(at_low, at_high), np.maximum(at_low, at_high))
+    least, most = np.minimum(at_low, at_high), np.maximum(at_low, at_high)
+    reference = _bad_end(arrays.net(), least, most)
     return Levels(
         value=value,
         equity=arrays.surplus + arrays.mm,
         oracle_uncertainty=np.maximum(0.0, arrays.surplus - reference),
+        surplus_bad=reference,
+        surplus_good=_bad_end(arrays.net(), most, least),
     )
 
 

@@ -62,6 +62,8 @@ def _revalued(
     funding, needs = help_.funding, bool(account.mm_requirement_usd)
     ttl = float(figures.ttl_s[row])
     return {
+        "surplus_low_usd": down(float(figures.levels.surplus_bad[row])),
+        "surplus_high_usd": down(float(figures.levels.surplus_good[row])),
         "net_value_usd": down(float(figures.levels.value[row])),
         "distance_to_liquidation": _distances(row, assembled, figures) if needs else {},
         "ttl_s": finite(ttl) if needs else None,

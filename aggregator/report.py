@@ -126,6 +126,12 @@ class VenueLine(Frozen):
     equity_usd: Amount | None
     mm_requirement_usd: Amount | None
     surplus_usd: Amount | None
+    surplus_low_usd: Amount | None = None
+    """At the unfavourable end of the reconciled prices."""
+    surplus_high_usd: Amount | None = None
+    """At the favourable end: liquidation is flagged by price only when this breaches too."""
+    price_verdict: str = ""
+    """What the width of the prices decides; empty where it decides nothing."""
     net_value_usd: Amount | None
     health: Amount | None
     """equity / requirement; None where nothing is required."""

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from importlib.metadata import version
 
 from aggregator.assemble import Assembled, Gap, assemble
@@ -14,9 +15,20 @@ from aggregator.lines import position_lines, venue_line
 from aggregator.model import Model
 from aggregator.portfolios import Portfolios
 from aggregator.registry import AssetRegistry, assets_of
-from aggregator.report import AsOf, BlockStamp, DataQuality, Degraded, MarginReport, ModelRef, PortfolioRef
+from aggregator.report import (
+    AsOf,
+    BlockStamp,
+    DataQuality,
+    Degraded,
+    MarginReport,
+    ModelRef,
+    PortfolioRef,
+    VenueLine,
+)
 from aggregator.rescue import rescue
+from aggregator.rounding import up
 from aggregator.totals import totals, unknown_totals
+from aggregator.verdict import borrow_shortfall_usd, ends, verdict
 from chains.caip import AccountId, ChainId
 from chains.deployments import AssetInfo
 from chains.types import Cut, ReadFailure, ReadResult, VenueAccount
@@ -26,6 +38,8 @@ from oracles.types import PriceBook, PriceStatus, Quotes
 from risk.status import Status, describe
 
 CODE_VERSION = version("crossmargin")
+DISPUTED = "price_disputed"
+"""Reason code of an account that one end of the prices would liquidate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +110,16 @@ class _Context:
             venue_line(account, status, name, self.assembled, self.figures, help_)
             for account, status, name in zip(member.found, help_.status.accounts, names, strict=True)
         )
+        codes = [status.reason.code for status in help_.status.accounts]
+        lines = tuple(map(self._judged, member.found, codes, lines))
         sums = unknown_totals()
         if complete:
             sums = totals(member.found, lines, self.assembled, self.figures, help_, model)
+            sums |= self._borrowing(member, sums)
         binding = help_.status.binding
         reason = describe(help_.status.reason, "the portfolio" if binding is None else names[binding])
+        if binding is not None and help_.status.reason.code == DISPUTED:
+            reason += f": {lines[binding].price_verdict}"
         return MarginReport(
             id=f"rep_{uuid.uuid4().hex}",
             portfolio=PortfolioRef(name=member.name, accounts=member.accounts),
@@ -116,6 +135,23 @@ class _Context:
             positions=position_lines(member.found, self.maker.registry, self.book),
             **sums,
         )
+
+    def _judged(self, account: VenueAccount, code: str, line: VenueLine) -> VenueLine:
+        """The line with what the width of the prices means for it."""
+        row = self.assembled.rows.get(account.id)
+        if row is None:
+            return line
+        words = verdict(account, *ends(row, self.figures), self.maker.registry, self.book)
+        if not words:
+            return line
+        reason = f"{line.reason}: {words}" if code == DISPUTED else line.reason
+        return line.model_copy(update={"price_verdict": words, "reason": reason})
+
+    def _borrowing(self, member: Member, sums: Mapping[str, object]) -> dict[str, object]:
+        """The initial requirement with what ceilings take from borrowing power."""
+        before = sums["im_requirement_usd"]
+        short = borrow_shortfall_usd(member.found, self.maker.registry, self.book)
+        return {"im_requirement_usd": before + up(short)} if isinstance(before, Decimal) else {}
 
     def _name(self, account: VenueAccount) -> str:
         chain = self.maker.chain_names.get(account.at.chain, account.at.chain)

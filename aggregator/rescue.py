@@ -120,4 +120,6 @@ def _state(
         local_floor_usd=float(buffers.local_floor[place]),
         complete=account.id not in assembled.gaps,
         liquidatable=account.liquidatable,
+        surplus_bad_usd=float(figures.levels.surplus_bad[row]),
+        surplus_good_usd=float(figures.levels.surplus_good[row]),
     )

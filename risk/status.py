@@ -8,6 +8,8 @@ Choices that RISK leaves open:
 - A gap that transfers cannot close is DELEVERAGE only once TTL < 2 TTF; before that it is WATCH.
 - Incomplete data: SAFE and WATCH become UNKNOWN. Warnings stay warnings, and LIQUIDATABLE stays: it is a fact.
 - UNKNOWN ranks above WATCH and below BRIDGE_NOW: it never looks safe, and it never hides a known emergency.
+- The venue's verdict is the fact that makes LIQUIDATABLE. Short at every agreed price although the venue's oracle
+  has not followed is DELEVERAGE; short at the worse end only is WATCH, with the source that says so.
 - A price move that lowers S shortens TTL, raises the gap and never improves the status.
 """
 
@@ -66,6 +68,10 @@ class AccountState:
     """False where a read or a price that this account needs is missing."""
     liquidatable: bool | None = None
     """The venue contract's own answer, where it gives one."""
+    surplus_bad_usd: float = math.nan
+    """S at the unfavourable end of the prices that were agreed on."""
+    surplus_good_usd: float = math.nan
+    """S at the favourable end: below 0 means short at every such price, whatever the venue's oracle says yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,8 @@ def account_status(state: AccountState, horizon_s: float = DAY_S, confidence: fl
     if state.liquidatable:
         return AccountStatus(Status.LIQUIDATABLE, Reason("venue_says_so", {"surplus_usd": state.surplus_usd}))
     needs_rescue = state.mm_requirement_usd != 0  # nan counts as a requirement
+    if needs_rescue and state.surplus_good_usd < 0:
+        return AccountStatus(Status.DELEVERAGE, Reason("price_gap", {"surplus_usd": state.surplus_good_usd}))
     urgent = _urgent(state, horizon_s, confidence) if known and needs_rescue else None
     if urgent is not None:
         return urgent
@@ -130,7 +138,9 @@ def _urgent(state: AccountState, horizon_s: float, confidence: float) -> Account
 def _watched(state: AccountState, horizon_s: float, confidence: float) -> AccountStatus:
     """WATCH or SAFE for an account with a requirement and complete data."""
     found: Reason | None = None
-    if state.ttl_s < horizon_s:
+    if state.surplus_bad_usd < 0:
+        found = Reason("price_disputed", {"surplus_usd": state.surplus_bad_usd})
+    elif state.ttl_s < horizon_s:
         numbers = {"ttl_s": state.ttl_s, "ttf_s": state.ttf_s, "horizon_s": horizon_s, "confidence": confidence}
         found = Reason("ttl_below_horizon", numbers)
     elif state.surplus_usd < state.local_floor_usd:
@@ -209,6 +219,9 @@ _WORDS: Mapping[str, str] = {
     "reduce risk there",
     "bridge_in_time": "{name} reaches liquidation in {ttl} at {confidence}; money from elsewhere needs {ttf}: "
     "start the transfer now",
+    "price_gap": "{name} is {short} short at every price that the sources agree on; the venue's oracle has not "
+    "followed yet: reduce risk there",
+    "price_disputed": "{name} would be {short} short at the worse end of the prices",
     "ttl_below_horizon": "{name} reaches liquidation in {ttl} at {confidence}, within the horizon of {horizon}",
     "below_local_floor": "{name} holds {surplus} above its requirement, less than its local floor of {floor}",
     "coverage_thin": "{name}: surplus and transfers cover {coverage} times what may be lost, {wanted} wanted",
