@@ -10,9 +10,10 @@ run at the same time: the compiled loops hold no interpreter lock. Cost is linea
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.special import ndtri
 
 from risk.arrays import Csr
@@ -47,8 +48,35 @@ class Screened:
     """(A,) true where ``loss`` is ES over the full set, false where it is the worst row of the grid."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """Checked sparse rows in the layout of the kernels: positions change less often than prices."""
+
+    data: F64
+    columns: I32
+    starts: np.ndarray[tuple[int], np.dtype[np.int64]]
+    instruments: int
+    largest: float
+    """Of |units|."""
+
+    @property
+    def count(self) -> int:
+        """A."""
+        return len(self.starts) - 1
+
+    def plain(self, first: int, last: int) -> Csr:
+        """Accounts first..last as scipy has them."""
+        begin, end = self.starts[first], self.starts[last]
+        parts = (self.data[begin:end], self.columns[begin:end], self.starts[first : last + 1] - begin)
+        rows: Any = csr_array(parts, shape=(last - first, self.instruments))
+        return cast("Csr", rows)
+
+
+Given: TypeAlias = "Csr | Units"
+
+
 def scan(
-    units: Csr,
+    units: Given,
     changes: F64,
     level: float | None = None,
     engine: Engine = "numba",
@@ -58,6 +86,8 @@ def scan(
 
     Parameters
     ----------
+    units
+        A sparse matrix, or what ``prepare`` made of it.
     level
         ES confidence, 0.975 = mean of the worst 2.5 %; None = largest loss only.
     threads
@@ -68,13 +98,14 @@ def scan(
     RiskInputError
         Shapes that do not fit, a value that is not finite, no scenario.
     """
-    values, weights = _checked(units, changes)
+    weights = units if isinstance(units, Units) else prepare(units)
+    values = _checked(weights, changes)
     if not 1 <= threads <= 256:
         raise RiskInputError(f"threads: {threads} must be from 1 to 256")
     k = tail_rows(level, values.shape[1]) if level is not None else 0.0
-    most = np.empty(len(weights.starts) - 1)
+    most = np.empty(weights.count)
     es = np.empty(len(most)) if level is not None else None
-    job = _plain_job(units, values, level, most, es) if engine == "numpy" else _job(weights, values, k, most, es)
+    job = _plain_job(weights, values, level, most, es) if engine == "numpy" else _job(weights, values, k, most, es)
     _in_ranges(job, len(most), threads)
     return Scan(most, es)
 
@@ -103,43 +134,39 @@ def screen(
     return Screened(loss, by_es)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Units:
-    """Sparse rows in the layout of the kernels."""
-
-    units: F64
-    columns: I32
-    starts: np.ndarray[tuple[int], np.dtype[np.int64]]
-
-
-def _checked(units: Csr, changes: F64) -> tuple[F64, _Units]:
-    if np.ndim(changes) != 2 or changes.shape[0] != units.shape[1] or not changes.shape[1]:
-        raise RiskInputError(
-            f"changes: has shape {np.shape(changes)}, must have ({units.shape[1]}, scenarios >= 1)"
-        )
-    values = np.ascontiguousarray(changes, dtype=np.float64)
-    between("changes", values)
+def prepare(units: Csr) -> Units:
+    """Positions ready for many scans; raises ``RiskInputError`` for what is not finite or out of place."""
     data = np.ascontiguousarray(units.data, dtype=np.float64)
-    between("units", data)
+    largest = max(float(data.max(initial=0.0)), -float(data.min(initial=0.0)))
+    if not np.isfinite(largest):
+        between("units", data)
     columns = np.ascontiguousarray(units.indices, dtype=np.int32)
     if len(columns) and not 0 <= int(columns.min()) <= int(columns.max()) < units.shape[1]:
         raise RiskInputError(f"units: has a column outside 0 … {units.shape[1] - 1}")
-    largest = float(np.abs(values).max(initial=0.0)) * float(np.abs(data).max(initial=0.0)) * max(len(values), 1)
+    starts = np.ascontiguousarray(units.indptr, dtype=np.int64)
+    return Units(data, columns, starts, int(units.shape[1]), largest)
+
+
+def _checked(units: Units, changes: F64) -> F64:
+    if np.ndim(changes) != 2 or changes.shape[0] != units.instruments or not changes.shape[1]:
+        shape = f"({units.instruments}, scenarios >= 1)"
+        raise RiskInputError(f"changes: has shape {np.shape(changes)}, must have {shape}")
+    values = np.ascontiguousarray(changes, dtype=np.float64)
+    between("changes", values)
+    largest = float(np.abs(values).max(initial=0.0)) * units.largest * max(len(values), 1)
     if not largest < LARGEST:
-        raise RiskInputError(
-            f"units: losses of up to {largest:g} USD are a unit error, must stay below {LARGEST:g}"
-        )
-    return values, _Units(data, columns, np.ascontiguousarray(units.indptr, dtype=np.int64))
+        raise RiskInputError(f"units: losses up to {largest:g} USD are a unit error, must be below {LARGEST:g}")
+    return values
 
 
 Job = Callable[[int, int], None]
 
 
-def _job(weights: _Units, values: F64, k: float, most: F64, es: F64 | None) -> Job:
+def _job(weights: Units, values: F64, k: float, most: F64, es: F64 | None) -> Job:
     """Compiled work on a range of accounts; every range has scratch of its own."""
     from risk import scankernels
 
-    rows = (weights.units, weights.columns, weights.starts)
+    rows = (weights.data, weights.columns, weights.starts)
     count = values.shape[1]
     if es is None and count <= WIDE:
         narrow = np.repeat(-values[:, -1:], -(-count // 8) * 8, axis=1)
@@ -162,11 +189,12 @@ def _job(weights: _Units, values: F64, k: float, most: F64, es: F64 | None) -> J
     return run
 
 
-def _plain_job(units: Csr, values: F64, level: float | None, most: F64, es: F64 | None) -> Job:
+def _plain_job(units: Units, values: F64, level: float | None, most: F64, es: F64 | None) -> Job:
     def run(first: int, last: int) -> None:
         for start in range(first, last, PLAIN_ROWS):
-            part = slice(start, min(start + PLAIN_ROWS, last))
-            losses = -np.asarray(units[part] @ values)
+            end = min(start + PLAIN_ROWS, last)
+            part = slice(start, end)
+            losses = -np.asarray(units.plain(start, end) @ values)
             most[part] = losses.max(axis=1)
             if es is not None and level is not None:
                 es[part] = expected_shortfall(losses, level)
@@ -192,8 +220,9 @@ def es_of_rows(losses: F64, level: float, engine: Engine = "numba") -> F64:
     rows = np.ascontiguousarray(losses, dtype=np.float64)
     if rows.ndim != 2:
         raise RiskInputError(f"losses: has shape {rows.shape}, must have (accounts, scenarios)")
-    between("losses", rows)
     k = tail_rows(level, rows.shape[1])
-    es, most = np.empty(len(rows)), np.empty(len(rows))
-    rows_es(rows, k, float(ndtri(1.0 - min(k / rows.shape[1], 0.5))), np.empty((4, 16)), es, most)
+    es, most, sums = np.empty(len(rows)), np.empty(len(rows)), np.empty(len(rows))
+    rows_es(rows, k, float(ndtri(1.0 - min(k / rows.shape[1], 0.5))), np.empty((4, 16)), es, most, sums)
+    if not (np.abs(sums) < LARGEST).all():
+        between("losses", rows, -LARGEST, LARGEST)
     return es

@@ -94,10 +94,13 @@ def row_es(row: Any, count: Any, k: Any, quantile: Any, lanes: Any) -> Any:
 
 
 @kernel
-def rows_es(losses: Any, k: Any, quantile: Any, lanes: Any, es: Any, most: Any) -> None:
-    """``row_es`` of every row of (A, S)."""
+def rows_es(losses: Any, k: Any, quantile: Any, lanes: Any, es: Any, most: Any, sums: Any) -> None:
+    """``row_es`` of every row of (A, S); ``sums`` (A,) is not finite where a row is not."""
     for account in range(losses.shape[0]):
-        es[account], most[account] = row_es(losses[account], losses.shape[1], k, quantile, lanes)
+        row = losses[account]
+        sums[account] = row_stats(row, losses.shape[1], lanes)[0]
+        if abs(sums[account]) < BIG:
+            es[account], most[account] = row_es(row, losses.shape[1], k, quantile, lanes)
 
 
 @kernel

@@ -121,6 +121,15 @@ def test_scan_refuses_values_that_are_no_numbers(bad: float) -> None:
         scan(spoiled, np.ones((5, 8)))
 
 
+@pytest.mark.parametrize("engine", ["numba", "numpy"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_es_refuses_losses_that_are_no_numbers(bad: float, engine: str) -> None:
+    losses = np.random.default_rng(0).normal(size=(4, 50))
+    losses[2, 7] = bad
+    with pytest.raises(RiskInputError, match=r"losses\[2, 7\]"):
+        es_of_rows(losses, 0.975, engine)
+
+
 def test_scan_refuses_shapes_that_do_not_fit() -> None:
     with pytest.raises(RiskInputError, match=r"changes: has shape \(4, 8\), must have \(5"):
         scan(a_book(10, 5), np.ones((4, 8)))
