@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
+from urllib.error import HTTPError
 
 from chains.caip import ChainId, chain_number
 from chains.devnet import anvil
@@ -89,6 +90,8 @@ def _fork(spec: ForkSpec, url: str, extra: Sequence[str]) -> Fork:
 def _ask(spec: ForkSpec, url: str, method: str, *params: Any) -> Any:
     try:
         return anvil.rpc(url, method, *params)
-    except (OSError, ValueError, HTTPException, AnvilError):
+    except (OSError, ValueError, HTTPException, AnvilError) as error:
+        if isinstance(error, HTTPError):
+            error.close()
         # None of the causes may be shown: they can hold the URL.
         raise EndpointUnreachable(f"{spec.chain}: the endpoint to fork did not answer {method}") from None
