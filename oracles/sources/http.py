@@ -72,8 +72,7 @@ class JsonHttp:
             async with self._session.get(
                 self._base + path, params=list(params), allow_redirects=False
             ) as response:
-                raw = await response.content.read(MAX_BYTES + 1)
-                return self._read(response, raw, asked)
+                return self._read(response, await _body(response), asked)
         except TimeoutError:
             return Unread("unreachable", f"no answer in {self._timeout.total:g} s")
         except aiohttp.ClientError as error:
@@ -106,3 +105,14 @@ class JsonHttp:
             self._meter.answer(self.name, parsedate_to_datetime(date).timestamp(), asked, received)
         except (ValueError, TypeError):
             return
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """The whole body, or a little more than the limit of it."""
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > MAX_BYTES:
+            break
+    return b"".join(parts)
