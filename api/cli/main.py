@@ -13,6 +13,7 @@ from rich.console import Console
 
 from aggregator.errors import ServiceError, StoreError
 from api.cli import devnet, margin, serve
+from api.cli.advice import advice
 from api.cli.backtest import app as backtest_app
 from api.cli.demo import demo
 from api.cli.fit import app as fit_app
@@ -37,6 +38,7 @@ app.command("margin")(margin.margin)
 app.command("scan")(margin.scan)
 app.command("serve")(serve.serve)
 app.command("check")(serve.check)
+app.command("advice")(advice)
 app.add_typer(devnet.app, name="devnet")
 app.add_typer(fit_app, name="fit")
 app.add_typer(prices_app, name="prices")

@@ -1,0 +1,1 @@
+"""Advice: what could be done now, tried on forks before it is shown. Nothing is signed, no key is ever held."""

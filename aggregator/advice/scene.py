@@ -1,0 +1,70 @@
+"""One portfolio with everything that its report was made from, by the report's own code."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+
+from aggregator.assemble import Assembled, assemble
+from aggregator.clock import unix
+from aggregator.figures import Figures, compute
+from aggregator.model import Model
+from aggregator.portfolios import Portfolios
+from aggregator.report import MarginReport, VenueLine
+from aggregator.reports import ReportMaker, World
+from aggregator.rescue import Rescue, rescue
+from aggregator.wiring import Wired
+from chains.caip import ChainId
+from chains.deployments import ChainDeployment
+from chains.types import VenueAccount
+from oracles.reconcile import reconcile
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """Accounts run in the order of the report's venue lines."""
+
+    report: MarginReport
+    accounts: tuple[VenueAccount, ...]
+    assembled: Assembled
+    figures: Figures
+    help: Rescue
+    model: Model
+    deployments: Mapping[ChainId, ChainDeployment]
+    paused: frozenset[str]
+
+    def line(self, account: VenueAccount) -> VenueLine:
+        """Report line of an account."""
+        return self.report.venues[self.accounts.index(account)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Remembering(ReportMaker):
+    """A maker that keeps the world it reported on."""
+
+    worlds: list[World] = field(default_factory=list)
+
+    def make(self, world: World) -> tuple[MarginReport, ...]:
+        """Reports, as ever."""
+        self.worlds.append(world)
+        return ReportMaker.make(self, world)
+
+
+async def scene(wired: Wired, portfolios: Portfolios, now: datetime) -> Scene:
+    """One cycle over a single portfolio."""
+    maker = wired.cycle.maker
+    kept = _Remembering(**{f.name: getattr(maker, f.name) for f in fields(maker)})
+    (report,) = await replace(wired.cycle, maker=kept).run(now, portfolios)
+    (world,) = kept.worlds
+    (name,) = portfolios.names
+    found: dict[str, list[VenueAccount]] = {account: [] for account in portfolios.accounts(name)}
+    for read in world.reads:
+        for account in read.accounts:
+            if account.account in found:
+                found[account.account].append(account)
+    accounts = tuple(account for id_ in portfolios.accounts(name) for account in found[id_])
+    book = world.book or reconcile(world.quotes, unix(world.now), maker.prices)
+    assembled = assemble(list(accounts), maker.registry, book, maker.model.factors)
+    figures = compute(assembled, maker.model)
+    complete = report.data_quality.complete
+    help_ = rescue(accounts, assembled, figures, maker.model, world.paused, complete=complete)
+    return Scene(report, accounts, assembled, figures, help_, maker.model, wired.cycle.deployments, world.paused)
