@@ -5,25 +5,22 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from chains.caip import Address, ChainId, parse_address
-from chains.errors import BadAnswer, BlockUnavailable, InvalidId, NoContractCode
-from chains.evm.multicall import MULTICALL3, decode_aggregate3, encode_aggregate3
-from chains.evm.rpc import Request, RpcFault, require_chain
+import msgspec
+
+from chains.caip import Address, ChainId
+from chains.errors import BadAnswer, BlockUnavailable, NoContractCode
+from chains.evm.columns import ColumnRead, Columns, from_hex
+from chains.evm.guard import require_chain
+from chains.evm.jsonrpc import Request, RpcFault, fetcher, value
+from chains.evm.logs import LogColumns, decode_logs, log_columns
+from chains.evm.multicall import CHUNK, MULTICALL3, decode_aggregate3, encode_aggregate3
 from chains.protocols import Transport
 from chains.types import BlockRef, Call, CallResult, Finality, Log, LogFilter
 
-CHUNK: Final = 200
-"""Calls per aggregate3; 100-250 measured best."""
 STARVED_CHUNK: Final = 20
-_UNKNOWN_BLOCK = re.compile(
-    r"resource not found|header (?:for hash )?not found|block not found|unknown block|not currently canonical"
-    r"|missing trie node|block is out of range|blockoutofrange|state .*not available|finalized block|safe block",
-    re.IGNORECASE,
-)
 _EXECUTION = re.compile(
     r"revert|out of gas|gas required|gas uint64|invalid opcode|stack|exceed\w* .*gas|gas .*exceed", re.IGNORECASE
 )
-_TOO_MANY_LOGS = re.compile(r"range|results|limit|more than|too large|too many|size", re.IGNORECASE)
 
 
 class EvmClient:
@@ -39,6 +36,7 @@ class EvmClient:
     ) -> None:
         self._chain = chain
         self._transport = transport
+        self._fetch = fetcher(transport)
         self._multicall3 = multicall3
         self._lag_pauses_s = tuple(lag_pauses_s)
 
@@ -87,9 +85,9 @@ class EvmClient:
         BadAnswer where it refuses the range or answers with logs that lie outside of it.
         """
         proofs: list[Request] = [("eth_getBlockByNumber", [hex(end.number), False]) for end in ends]
-        answer, *blocks = await self._transport.send([("eth_getLogs", [_query(wanted)]), *proofs])
+        answer, *blocks = await self._fetch([("eth_getLogs", [_query(wanted)]), *proofs])
         for end, found in zip(ends, blocks, strict=True):
-            block = self._block(found, end.finality, f"block {end.number}")
+            block = self._block(value(found), end.finality, f"block {end.number}")
             if block.hash != end.hash:
                 raise BlockUnavailable(f"{self._chain}: block {end.number} is {block.hash}, expected {end.hash}")
         logs = self._logs(answer)
@@ -127,32 +125,48 @@ class EvmClient:
                 results[i] = result
         return tuple(results)
 
+    async def columns(self, read: ColumnRead, at: BlockRef) -> Columns:
+        """Answers of many calls of one shape at the block's hash, as a matrix; raises like ``call``.
+
+        Calls that failed are asked once more in small company, as in ``call``; their rows are marked.
+        """
+        requests: list[Request] = [("eth_call", [parameter, _pinned(at)]) for parameter in read.parameters]
+        answers = await self._fetch(requests)
+        if any(isinstance(answer, RpcFault) and _failed_in_evm(answer) for answer in answers):
+            return read.collect(await self.call(read.calls, at))
+        columns = read.decode([self._answered(answer, at) for answer in answers])
+        lost = [i for i, ok in enumerate(columns.ok) if not ok]
+        if lost:
+            read.fill(columns, lost, await self.call([read.calls[i] for i in lost], at))
+        return columns
+
+    async def log_columns(self, wanted: LogFilter, topics: int, words: int) -> LogColumns:
+        """Logs of one event shape in the order of the endpoint, as columns; raises BadAnswer where one differs."""
+        (answer,) = await self._fetch([("eth_getLogs", [_query(wanted)])])
+        return log_columns(self._raw(answer, "eth_getLogs"), topics, words, f"{self._chain}")
+
     async def logs(self, wanted: LogFilter) -> tuple[Log, ...]:
         """Logs in chain order; a range that the endpoint finds too wide is asked in halves."""
-        (answer,) = await self._transport.send([("eth_getLogs", [_query(wanted)])])
+        (answer,) = await self._fetch([("eth_getLogs", [_query(wanted)])])
         wide = wanted.to_block > wanted.from_block
-        if isinstance(answer, RpcFault) and wide and _TOO_MANY_LOGS.search(answer.message):
+        if isinstance(answer, RpcFault) and wide and answer.too_many_logs:
             middle = (wanted.from_block + wanted.to_block) // 2
             left = await self.logs(wanted._replace(to_block=middle))
             return left + await self.logs(wanted._replace(from_block=middle + 1))
         return self._logs(answer)
 
     def _logs(self, answer: object) -> tuple[Log, ...]:
-        items = self._result(answer, "eth_getLogs")
-        if not isinstance(items, list):
-            raise BadAnswer(f"{self._chain}: eth_getLogs answered {type(items).__name__}, expected a list")
-        return tuple(sorted(map(self._log, items), key=lambda log: (log.block_number, log.log_index)))
+        return decode_logs(self._raw(answer, "eth_getLogs"), f"{self._chain}")
 
     async def _call_chunks(self, calls: Sequence[Call], at: BlockRef, size: int) -> tuple[CallResult, ...]:
         chunks = [calls[i : i + size] for i in range(0, len(calls), size)]
         if not chunks:
             return ()
-        block = {"blockHash": at.hash, "requireCanonical": True}
         requests: list[Request] = [
-            ("eth_call", [{"to": self._multicall3, "data": "0x" + encode_aggregate3(chunk).hex()}, block])
+            ("eth_call", [{"to": self._multicall3, "data": "0x" + encode_aggregate3(chunk).hex()}, _pinned(at)])
             for chunk in chunks
         ]
-        answers = await self._transport.send(requests)
+        answers = await self._fetch(requests)
         results: list[CallResult] = []
         for chunk, answer in zip(chunks, answers, strict=True):
             results += await self._chunk_results(chunk, answer, at)
@@ -163,16 +177,26 @@ class EvmClient:
             if len(chunk) == 1:
                 return (CallResult(False, _revert_data(answer.data)),)
             return await self._call_chunks(chunk, at, (len(chunk) + 1) // 2)
-        data = self._bytes(self._result(answer, "eth_call", at), "eth_call")
+        return decode_aggregate3(self._answered(answer, at), len(chunk))
+
+    def _answered(self, answer: object, at: BlockRef) -> bytes:
+        """What aggregate3 returned; never empty."""
+        data = from_hex(self._raw(answer, "eth_call", at), f"{self._chain}: eth_call")
         if not data:
             where = f"multicall3 {self._multicall3} at block {at.number}"
             raise NoContractCode(f"{self._chain}: no code at {where}; correct the address")
-        return decode_aggregate3(data, len(chunk))
+        return data
+
+    def _raw(self, answer: object, method: str, at: BlockRef | None = None) -> msgspec.Raw:
+        found = self._result(answer, method, at)
+        if not isinstance(found, msgspec.Raw):
+            raise BadAnswer(f"{self._chain}: {method} gave no answer")
+        return found
 
     def _result(self, answer: object, method: str, at: BlockRef | None = None) -> object:
         if not isinstance(answer, RpcFault):
             return answer
-        if _unknown_block(answer):
+        if answer.unknown_block:
             where = f"block {at.number} ({at.hash})" if at else "block"
             raise BlockUnavailable(f"{self._chain}: {where} is not known to the endpoint ({answer.message})")
         raise BadAnswer(f"{self._chain}: {method} failed with code {answer.code}: {answer.message}")
@@ -200,23 +224,6 @@ class EvmClient:
             finality=finality,
         )
 
-    def _log(self, item: Any) -> Log:
-        if not isinstance(item, dict) or not isinstance(item.get("topics"), list):
-            raise BadAnswer(f"{self._chain}: eth_getLogs: an element is not a log")
-        try:
-            address = parse_address(str(item.get("address")).lower(), "log address")
-        except InvalidId as error:
-            raise BadAnswer(f"{self._chain}: eth_getLogs: {error}") from None
-        return Log(
-            address=address,
-            topics=tuple(self._bytes(topic, "eth_getLogs topics") for topic in item["topics"]),
-            data=self._bytes(item.get("data"), "eth_getLogs data"),
-            block_number=self._quantity(item, "blockNumber"),
-            block_hash=self._word(item, "blockHash"),
-            transaction_hash=self._word(item, "transactionHash"),
-            log_index=self._quantity(item, "logIndex"),
-        )
-
     def _quantity(self, fields: dict[str, Any], name: str) -> int:
         value = fields.get(name)
         if isinstance(value, str) and re.fullmatch(r"0x[0-9a-fA-F]+", value):
@@ -233,6 +240,10 @@ class EvmClient:
         return BadAnswer(f"{self._chain}: field {name} is {str(value)[:70]!r}, not what the method promises")
 
 
+def _pinned(at: BlockRef) -> dict[str, object]:
+    return {"blockHash": at.hash, "requireCanonical": True}
+
+
 def _query(wanted: LogFilter) -> dict[str, object]:
     query: dict[str, object] = {"fromBlock": hex(wanted.from_block), "toBlock": hex(wanted.to_block)}
     if wanted.addresses:
@@ -242,13 +253,9 @@ def _query(wanted: LogFilter) -> dict[str, object]:
     return query
 
 
-def _unknown_block(fault: RpcFault) -> bool:
-    return fault.code != 3 and _UNKNOWN_BLOCK.search(fault.message) is not None
-
-
 def _failed_in_evm(fault: RpcFault) -> bool:
     """True where the call ran and failed: a revert (code 3) or too little gas, not a refusal by the endpoint."""
-    return not _unknown_block(fault) and (fault.code == 3 or _EXECUTION.search(fault.message) is not None)
+    return not fault.unknown_block and (fault.code == 3 or _EXECUTION.search(fault.message) is not None)
 
 
 def _revert_data(data: object) -> bytes:

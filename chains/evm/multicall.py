@@ -5,6 +5,7 @@ Layout by the contract ABI: ``aggregate3((address target, bool allowFailure, byt
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from chains.caip import Address
 from chains.errors import BadAnswer
@@ -12,6 +13,9 @@ from chains.types import Call, CallResult
 
 MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
 """The address on every public chain."""
+
+CHUNK: Final = 200
+"""Calls per aggregate3; 100-250 measured best."""
 
 _SELECTOR = bytes.fromhex("82ad56cb")  # keccak("aggregate3((address,bool,bytes)[])")[:4]
 _TRUE = (1).to_bytes(32)
