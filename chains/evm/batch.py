@@ -70,6 +70,17 @@ class Batch:
             raise BadAnswer(f"{key}: was not asked")
         return self._results[key]
 
+    def joined(self, other: "Batch") -> "Batch":
+        """One batch with the answers of both; of a key in both, the other's."""
+        both = Batch()
+        both._functions = self._functions | other._functions
+        both._results = self._results | other._results
+        return both
+
+    def asked(self, key: Hashable) -> bool:
+        """Whether the key was asked and the batch has run."""
+        return key in self._results
+
     def answered(self, key: Hashable) -> bool:
         """Whether there is an answer that decodes."""
         try:

@@ -9,13 +9,15 @@ from chains.evm.client import EvmClient
 from chains.haircuts import Haircuts
 from chains.protocols import ChainClient, VenueReader
 from chains.types import VenueId
-from chains.venues import aave, across, lyra, morpho, perp, synthetix, uniswap
+from chains.venues import aave, across, compound, derive, gmx, lyra, morpho, perp, synthetix, uniswap
 from chains.venues.holdings import HoldingsReader
 
 Maker = Callable[[ChainClient, ChainDeployment], VenueReader]
 
 MAKERS: Mapping[VenueId, Maker] = {
     aave.VENUE: aave.AaveReader,
+    compound.VENUE: compound.CompoundReader,
+    gmx.VENUE: gmx.GmxReader,
     lyra.VENUE: lyra.LyraReader,
     morpho.VENUE: morpho.MorphoReader,
     perp.VENUE: perp.PerpReader,
@@ -43,9 +45,11 @@ def readers_of(
             readers.append(across.AcrossReader(chain, clients, deployments, lookback_blocks=lookback_blocks))
         elif venue == uniswap.VENUE:
             readers.append(uniswap.UniswapReader(client, deployment, haircuts))
+        elif venue == derive.VENUE:
+            readers.append(derive.DeriveReader(client, deployment))
         elif venue in MAKERS:
             readers.append(MAKERS[venue](client, deployment))
         else:
-            known = ", ".join(sorted({*MAKERS, across.VENUE, uniswap.VENUE}))
+            known = ", ".join(sorted({*MAKERS, across.VENUE, derive.VENUE, uniswap.VENUE}))
             raise ChainError(f"deployments: {chain}: venues: no reader for {venue!r}; there are {known}")
     return tuple(readers)
