@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from aggregator.errors import ConfigError
@@ -29,14 +29,29 @@ class ChainSettings(Section):
     """How one chain is reached."""
 
     rpc_urls: tuple[SecretStr, ...] = Field(min_length=1)
-    """HTTP endpoints in order of preference."""
+    """Endpoints in order of preference: http(s) for reads, ws(s) where new blocks are to be announced."""
     rate_per_s: int = Field(default=200, ge=1)
+    """Requests per second and endpoint."""
     concurrency: int = Field(default=8, ge=1)
     timeout_s: float = Field(default=15, gt=0)
+    hedge_after_s: float | None = Field(default=1, gt=0)
+    """A second endpoint is asked too when the first has not answered by then; None: never."""
+    agree: int = Field(default=1, ge=1)
+    """Endpoints that must give the same answer to every read at a named block."""
+    finality: Finality | None = None
+    """Which block of this chain is read; None: that of the whole settings."""
+    max_head_age_s: float | None = Field(default=None, gt=0)
+    """A head older than this makes the chain stalled; None: that of the whole settings."""
     index_from_block: int | None = Field(default=None, ge=0)
     """Where the index of accounts begins: the venues' first block finds everybody; None: today's head."""
     log_lookback_blocks: int = Field(default=100_000, ge=1)
     """How far back transfers in flight are looked for; an Across fill deadline is at most 6 h away."""
+
+    @model_validator(mode="after")
+    def _witnesses(self) -> "ChainSettings":
+        if self.agree > len(self.rpc_urls):
+            raise ValueError(f"agree: {self.agree} endpoints must agree, but rpc_urls has {len(self.rpc_urls)}")
+        return self
 
 
 class PortfolioSettings(Section):

@@ -5,8 +5,8 @@ A chain, a venue or a source that fails is a typed gap of the reports that conta
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from aggregator import metrics
@@ -17,12 +17,12 @@ from aggregator.report import MarginReport
 from aggregator.reports import ReportMaker, World
 from chains.bridges import paused_bridges
 from chains.caip import AccountId, ChainId
-from chains.cut import cut
+from chains.cut import ChainRule, cut
 from chains.deployments import ChainDeployment
 from chains.errors import ChainError
 from chains.evm.client import EvmClient
 from chains.protocols import VenueReader
-from chains.types import Cut, Finality, ReadResult, failed
+from chains.types import ChainStatus, Cut, Finality, ReadResult, failed
 from oracles.protocols import PriceSource
 from oracles.types import Quotes, merge
 
@@ -42,11 +42,13 @@ class Cycle:
     desk: PriceDesk
     finality: Finality
     max_head_age_s: float | None = None
+    rules: Mapping[ChainId, ChainRule] = field(default_factory=dict)
+    """Chains whose block is chosen by a tag or limit of their own, and the L2s with their uptime feed."""
 
     async def run(self, now: datetime, portfolios: Portfolios | None = None) -> tuple[MarginReport, ...]:
         """Reports of all portfolios (or of those given) at one cut."""
         wanted = self.portfolios if portfolios is None else portfolios
-        at = await cut(self.clients, self.finality, unix(now), max_head_age_s=self.max_head_age_s)
+        at = await self._cut(now)
         accounts = sorted({account for ids in wanted.members.values() for account in ids})
         reads, quotes, paused = await asyncio.gather(
             self._read(accounts, at),
@@ -59,9 +61,16 @@ class Cycle:
 
     async def prices(self, now: datetime) -> PriceRound:
         """Prices alone, at one cut."""
-        at = await cut(self.clients, self.finality, unix(now), max_head_age_s=self.max_head_age_s)
+        at = await self._cut(now)
         book = await self.desk.price(await self._quotes(at, now), at, now, now.timestamp())
         return self.desk.last or PriceRound(now, book, ())
+
+    async def _cut(self, now: datetime) -> Cut:
+        at = await cut(
+            self.clients, self.finality, unix(now), rules=self.rules, max_head_age_s=self.max_head_age_s
+        )
+        _observe_states(at, self.clients)
+        return at
 
     async def _read(self, accounts: Sequence[AccountId], at: Cut) -> tuple[ReadResult, ...]:
         grouped = by_chain(accounts)
@@ -84,6 +93,13 @@ class Cycle:
         keys = self.maker.registry.price_keys() | self.desk.legs
         answers = await asyncio.gather(*(source.quotes(keys, at, unix(now)) for source in self.sources))
         return merge(answers)
+
+
+def _observe_states(at: Cut, chains: Collection[ChainId]) -> None:
+    """Show the status of every chain: 1 for the one it has."""
+    for chain in chains:
+        for status in ChainStatus:
+            metrics.CHAIN_STATUS.labels(chain=chain, status=status.value).set(at.state(chain).status is status)
 
 
 def _observe(at: Cut, reads: Sequence[ReadResult], now: datetime) -> None:

@@ -18,6 +18,25 @@ MODEL_ERROR = Gauge(
 )  # fmt: skip
 CHAIN_HEAD = Gauge("crossmargin_chain_block", "Block read last", ["chain"], registry=REGISTRY)
 CHAIN_AGE = Gauge("crossmargin_chain_age_seconds", "Age of the block read last", ["chain"], registry=REGISTRY)
+CHAIN_STATUS = Gauge(
+    "crossmargin_chain_status", "1 for the status that a chain has", ["chain", "status"], registry=REGISTRY
+)
+ENDPOINT_REQUESTS = Counter(
+    "crossmargin_endpoint_requests", "Requests by endpoint (ordinal in the settings) and outcome",
+    ["chain", "endpoint", "outcome"], registry=REGISTRY,
+)  # fmt: skip
+ENDPOINT_SECONDS = Histogram(
+    "crossmargin_endpoint_seconds", "Duration of exchanges by endpoint", ["chain", "endpoint"], registry=REGISTRY,
+    buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15),
+)  # fmt: skip
+ENDPOINT_OPEN = Gauge(
+    "crossmargin_endpoint_open", "0 while an endpoint is used, 1 while it is left alone, 0.5 while it is probed",
+    ["chain", "endpoint"], registry=REGISTRY,
+)  # fmt: skip
+ENDPOINT_HEDGES = Counter(
+    "crossmargin_endpoint_hedges", "Requests sent to an endpoint because another one was slow",
+    ["chain", "endpoint"], registry=REGISTRY,
+)  # fmt: skip
 SKEW = Gauge("crossmargin_cut_skew_seconds", "Largest timestamp difference inside the cut", registry=REGISTRY)
 READ_FAILURES = Counter(
     "crossmargin_read_failures", "Accounts that could not be read", ["venue", "reason"], registry=REGISTRY

@@ -43,12 +43,21 @@ class BlockStamp(Frozen):
     finality: str
 
 
+class ChainCondition(Frozen):
+    """How far a chain can be relied on: ok, stalled, unreachable, sequencer_down, sequencer_recovering."""
+
+    status: str
+    reason: str
+
+
 class AsOf(Frozen):
     """When and where the figures are true."""
 
     time: datetime
     max_skew_s: int
     blocks: dict[str, BlockStamp]
+    chains: dict[str, ChainCondition] = {}
+    """Condition of the chains that the portfolio has accounts on."""
 
 
 class Degraded(Frozen):

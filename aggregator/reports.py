@@ -18,6 +18,7 @@ from aggregator.registry import AssetRegistry, assets_of
 from aggregator.report import (
     AsOf,
     BlockStamp,
+    ChainCondition,
     DataQuality,
     Degraded,
     MarginReport,
@@ -29,9 +30,9 @@ from aggregator.rescue import rescue
 from aggregator.rounding import up
 from aggregator.totals import totals, unknown_totals
 from aggregator.verdict import borrow_shortfall_usd, ends, verdict
-from chains.caip import AccountId, ChainId
+from chains.caip import AccountId, ChainId, account_chain
 from chains.deployments import AssetInfo
-from chains.types import Cut, ReadFailure, ReadResult, VenueAccount
+from chains.types import ChainStatus, Cut, ReadFailure, ReadResult, VenueAccount
 from oracles.params import PriceParams
 from oracles.reconcile import reconcile
 from oracles.types import PriceBook, PriceStatus, Quotes
@@ -123,7 +124,7 @@ class _Context:
         return MarginReport(
             id=f"rep_{uuid.uuid4().hex}",
             portfolio=PortfolioRef(name=member.name, accounts=member.accounts),
-            as_of=self._as_of(),
+            as_of=self._as_of(member),
             data_quality=self._quality(member, gaps),
             model=ModelRef(id=model.id, version=model.grid.version, params_hash=model.params_hash),
             inputs_hash=self._inputs_hash(member),
@@ -176,21 +177,37 @@ class _Context:
         stamps += [at for key in keys if (at := self.book[key].observed_at) is not None]
         age = max(0, unix(self.world.now) - min(stamps)) if stamps else None
         shaky += [(f"price of {key}", note) for key in keys for note in self.book[key].notes]
-        lines = tuple(Degraded(what=what, reason=reason) for what, reason in (*gaps, *shaky))
+        chains = [
+            (f"chain {chain}", f"{condition.status}: {condition.reason}")
+            for chain, condition in self._conditions(member).items()
+            if condition.status != ChainStatus.OK
+        ]
+        lines = tuple(Degraded(what=what, reason=reason) for what, reason in (*chains, *gaps, *shaky))
         return DataQuality(complete=not gaps, staleness_s=age, degraded=lines)
 
     def _infos(self, member: Member) -> list[AssetInfo]:
         assets = {asset for account in member.found for asset in assets_of(account.exposures)}
         return [info for asset in assets if (info := self.maker.registry.assets.get(asset)) is not None]
 
-    def _as_of(self) -> AsOf:
+    def _conditions(self, member: Member) -> dict[str, ChainCondition]:
+        """Condition of every chain that the portfolio is on."""
+        chains = sorted({account_chain(account) for account in member.accounts})
+        states = {chain: self.world.cut.state(chain) for chain in chains}
+        return {c: ChainCondition(status=state.status.value, reason=state.reason) for c, state in states.items()}
+
+    def _as_of(self, member: Member) -> AsOf:
         blocks = {
             chain: BlockStamp(
                 number=block.number, hash=block.hash, timestamp=block.timestamp, finality=block.finality
             )
             for chain, block in sorted(self.world.cut.blocks.items())
         }
-        return AsOf(time=self.world.now, max_skew_s=self.world.cut.max_skew_s, blocks=blocks)
+        return AsOf(
+            time=self.world.now,
+            max_skew_s=self.world.cut.max_skew_s,
+            blocks=blocks,
+            chains=self._conditions(member),
+        )
 
     def _inputs_hash(self, member: Member) -> str:
         """Identity of all inputs: accounts as read, prices, standing bridges, parameters."""

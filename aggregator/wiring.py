@@ -5,8 +5,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aggregator.config import ChainSettings, Settings
+from aggregator.config import Settings
 from aggregator.cycle import Cycle
+from aggregator.endpoints import rules_of, transport_of
 from aggregator.errors import ConfigError
 from aggregator.model import load_model
 from aggregator.notify import Notifier
@@ -21,7 +22,6 @@ from chains.caip import ChainId
 from chains.deployments import ChainDeployment
 from chains.deployments_file import load_deployments
 from chains.evm.client import EvmClient
-from chains.evm.rpc import HttpTransport, TransportLimits
 from chains.protocols import VenueReader
 from chains.venues.catalogue import readers_of
 from chains.venues.holdings import Haircuts
@@ -51,7 +51,7 @@ async def wire(settings: Settings) -> AsyncIterator[Wired]:
         remote = await open_remote(stack, settings.prices, params, meter, poll_s)
         clients: dict[ChainId, EvmClient] = {}
         for chain, deployment in deployments.items():
-            transport = await stack.enter_async_context(_transport(chain, settings.chains[chain]))
+            transport = await stack.enter_async_context(transport_of(chain, settings.chains[chain]))
             clients[chain] = EvmClient(chain, transport, deployment.multicall3)
         bridged = [(chain, token) for chain, d in deployments.items() for token in d.feeds.bridged]
         desk = PriceDesk(params, BackingReader(clients, bridged), meter, _legs(settings, deployments, params))
@@ -100,6 +100,7 @@ def _cycle(
         desk=desk,
         finality=settings.finality,
         max_head_age_s=settings.max_head_age_s,
+        rules=rules_of(settings, deployments),
     )
 
 
@@ -110,14 +111,6 @@ def _legs(
     rates = {rate.quote_key for deployment in deployments.values() for rate in deployment.feeds.rates}
     listed = {in_key for item in settings.prices.exchanges for in_key in legs_of(item.symbols)}
     return frozenset(rates | listed | {cap.base for cap in params.caps.values()})
-
-
-def _transport(chain: ChainId, settings: ChainSettings) -> HttpTransport:
-    urls = [url.get_secret_value() for url in settings.rpc_urls]
-    limits = TransportLimits(
-        rate_per_s=settings.rate_per_s, concurrency=settings.concurrency, timeout_s=settings.timeout_s
-    )
-    return HttpTransport(chain, urls, limits=limits)
 
 
 def _deployments(settings: Settings) -> dict[ChainId, ChainDeployment]:
