@@ -250,7 +250,8 @@ def _median(price: F64, weight: F64, total: F64) -> tuple[Ints, Ints, F64]:
     at_lower = np.minimum((sums < total / 2 - slack).sum(axis=0), last)
     at_upper = np.minimum((sums <= total / 2 + slack).sum(axis=0), last)
     lower, upper = _pick(order, at_lower), _pick(order, at_upper)
-    return lower, upper, (_pick(price, lower) + _pick(price, upper)) / 2
+    middle = (_pick(price, lower) + _pick(price, upper)) / 2
+    return lower, upper, np.where(total > 0, middle, np.nan)
 
 
 def _tolerance(price: F64, voting: Bools, votes: Any, centre: F64, terms: Terms, rules: Rules) -> F64:

@@ -152,7 +152,8 @@ def sources_after(
         if seen is not None and seen.quote.observed_at > quote.observed_at:
             continue
         if seen is not None and seen.quote.price == quote.price:
-            after[identity(quote)] = SourceMemory(quote, seen.since_s, seen.mid_then)
+            then = memory.mid(quote.price_key) if seen.mid_then is None else seen.mid_then
+            after[identity(quote)] = SourceMemory(quote, seen.since_s, then)
         else:
             after[identity(quote)] = SourceMemory(quote, now_s, memory.mid(quote.price_key))
     return after
