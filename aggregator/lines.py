@@ -11,8 +11,10 @@ from aggregator.registry import AssetRegistry
 from aggregator.report import OwnCheckLine, PositionLine, PriceBand, VenueLine
 from aggregator.rescue import Rescue
 from aggregator.rounding import down, finite, nearest, up
+from aggregator.transit import transit_details
 from chains.types import Position, VenueAccount
 from oracles.types import PriceBook, ReconciledPrice
+from risk.routes import Route
 from risk.status import AccountStatus, describe
 
 
@@ -100,14 +102,14 @@ def _distances(row: int, assembled: Assembled, figures: Figures) -> dict[str, De
 
 
 def position_lines(
-    accounts: Sequence[VenueAccount], registry: AssetRegistry, book: PriceBook
+    accounts: Sequence[VenueAccount], registry: AssetRegistry, book: PriceBook, routes: Sequence[Route] = ()
 ) -> tuple[PositionLine, ...]:
-    """All legs of a portfolio."""
-    return tuple(_position_line(a, position, registry, book) for a in accounts for position in a.positions)
+    """All legs of a portfolio; transfers in flight beside the laws of the routes."""
+    return tuple(_position_line(a, position, registry, book, routes) for a in accounts for position in a.positions)
 
 
 def _position_line(
-    account: VenueAccount, position: Position, registry: AssetRegistry, book: PriceBook
+    account: VenueAccount, position: Position, registry: AssetRegistry, book: PriceBook, routes: Sequence[Route]
 ) -> PositionLine:
     info = registry.assets.get(position.asset)
     price = None if info is None else book[info.price_key]
@@ -124,7 +126,7 @@ def _position_line(
         price=_band(price),
         venue_price_usd=position.venue_price_usd,
         value_usd=_value(position, price),
-        details=dict(position.details),
+        details={**position.details, **transit_details(position, account.venue, routes)},
     )
 
 

@@ -133,7 +133,7 @@ class _Context:
             status_reason=f"{gaps[0][0]}: {gaps[0][1]}" if help_.status.status is Status.UNKNOWN else reason,
             binding_account=None if binding is None else member.found[binding].id,
             venues=lines,
-            positions=position_lines(member.found, self.maker.registry, self.book),
+            positions=position_lines(member.found, self.maker.registry, self.book, model.routes),
             **sums,
         )
 

@@ -94,6 +94,29 @@ async def test_a_deposit_is_value_without_equity_until_it_is_filled(
     assert await transfers(reader, clients, user) == ()
 
 
+async def test_what_transfers_took_is_observed(
+    worlds: Worlds, clients: list[EvmClient], reader: AcrossReader
+) -> None:
+    here, there = worlds
+    user, other = user_of(worlds), user_of(worlds, 3)
+    quick = here.deposit(user, "USDC", 1_000, 10)
+    slow = here.deposit(user, "WETH", 2, 10)
+    here.deposit(user, "USDC", 7, 10)
+    here.deposit(other, "USDC", 8, 10)
+    there.fill(quick, user_of(worlds, 2))
+    wait(there.ctx, 600)
+    there.fill(slow, user_of(worlds, 2))
+    accounts = [account_id(ORIGIN, user), account_id(DESTINATION, user)]
+    seen = await reader.observations(accounts, await cut_of(*clients))
+    assert {(one.bridge, one.source, one.destination) for one in seen} == {("across", ORIGIN, DESTINATION)}
+    by_id = {one.deposit_id: one.latency_s for one in seen}
+    assert len(by_id) == 3
+    assert by_id[quick.deposit_id] in range(1, 30)
+    assert by_id[slow.deposit_id] in range(600, 630)
+    assert sorted(by_id.values(), key=str)[-1] is None
+    assert await reader.observations([account_id(ORIGIN, user_of(worlds, 9))], await cut_of(*clients)) == ()
+
+
 async def test_the_relay_hash_is_that_of_the_contract(worlds: Worlds) -> None:
     here, there = worlds
     relay = here.deposit(user_of(worlds), "WETH", "1.5", 10, message=b"\x01" * 70)

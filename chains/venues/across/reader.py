@@ -37,6 +37,7 @@ from chains.venues.across.deposits import (
     refunded,
     to_word,
 )
+from chains.venues.across.observations import FILLED, Observed, decode_fill, observed
 
 FILL_STATUS = Function("fillStatuses(bytes32)", "(uint256)")
 PAUSED_FILLS = Function("pausedFills()", "(bool)")
@@ -130,6 +131,38 @@ class AcrossReader:
             return failed(mine, VENUE, _reason(error), str(error))
         return ReadResult(found, tuple(failure for one in asked for failure in one.failures))
 
+    async def observations(self, accounts: Sequence[AccountId], cut: Cut) -> tuple[Observed, ...]:
+        """What every deposit of the accounts took, or that it is still under way, for the law of its route.
+
+        Deposits to chains that are not configured or have no block are left out: nothing is known of them. Raises
+        BadAnswer or EndpointError where a chain cannot be asked.
+        """
+        mine = [account for account in accounts if account_chain(account) == self.chain]
+        at = cut.blocks.get(self.chain)
+        if not mine or at is None:
+            return ()
+        by_destination: dict[ChainId, list[Deposit]] = defaultdict(list)
+        for deposit in await self._deposits(mine, at):
+            by_destination[deposit.destination].append(deposit)
+        known = [(c, group) for c, group in by_destination.items() if c in self._pools and c in cut.blocks]
+        found = await asyncio.gather(*(self._observe(group, cut.blocks[c], at) for c, group in known))
+        return tuple(one for group in found for one in group)
+
+    async def _observe(self, deposits: Sequence[Deposit], there: BlockRef, at: BlockRef) -> list[Observed]:
+        ids = tuple(deposit.id.to_bytes(32) for deposit in deposits)
+        origin = (chain_number(self.chain).to_bytes(32),)
+        wanted = LogFilter(0, there.number, (self._pools[there.chain],), ((FILLED,), origin, ids))
+        fills = [decode_fill(log) for log in await self._clients[there.chain].logs(wanted)]
+        sent = await self._stamps(self.chain, {deposit.block_number for deposit in deposits}, at)
+        paid = await self._stamps(there.chain, {fill.block_number for fill in fills}, there)
+        return [observed(deposit, sent[deposit.block_number], fills, paid) for deposit in deposits]
+
+    async def _stamps(self, chain: ChainId, numbers: Iterable[int], at: BlockRef) -> dict[int, int]:
+        """Timestamps of blocks."""
+        wanted = sorted(numbers)
+        blocks = await self._clients[chain].blocks(wanted, at.finality) if wanted else ()
+        return {block.number: block.timestamp for block in blocks}
+
     async def _deposits(self, accounts: Sequence[AccountId], at: BlockRef) -> list[Deposit]:
         pool, client = self._pools[self.chain], self._clients[self.chain]
         (paused,) = await client.call([PAUSED_DEPOSITS.call(pool)], at)
@@ -185,9 +218,7 @@ class AcrossReader:
         accounts: Sequence[AccountId],
     ) -> tuple[VenueAccount, ...]:
         live = [item for item in open_ if item[0] not in gone]
-        numbers = sorted({deposit.block_number for deposit, _ in live})
-        blocks = await self._clients[self.chain].blocks(numbers, at.finality) if numbers else ()
-        stamps = {block.number: block.timestamp for block in blocks}
+        stamps = await self._stamps(self.chain, {deposit.block_number for deposit, _ in live}, at)
         watched = frozenset(accounts)
         found = []
         for deposit, known in live:
