@@ -18,7 +18,7 @@ from risk.arrays import Csr, PortfolioArrays
 from risk.checks import F64, I32
 from risk.errors import RiskInputError
 from risk.pricing import unit_values, value_of
-from risk.scenarios import ScenarioSet, vol_multiplier
+from risk.scenarios import ScenarioSet, vol_factors
 
 CHUNK = 4096
 """Accounts at a time where only the worst scenario is wanted: A x S is never held."""
@@ -79,7 +79,7 @@ def unit_changes(portfolio: PortfolioArrays, scenarios: ScenarioSet, scale: floa
     if scale != 1.0:
         factor, basis = np.expm1(scale * np.log1p(factor)), np.expm1(scale * np.log1p(basis))
     price, quote = shocked_prices(portfolio, factor, basis), shocked_quotes(portfolio, factor, basis)
-    vols = vol_multiplier(scenarios.vol, portfolio.instruments.expiry_s, scenarios.vol_shift, scale)
+    vols = vol_factors(scenarios, portfolio.instruments.expiry_s, scale)
     now = value_of(portfolio.instruments)[:, None]
     return (unit_values(portfolio.instruments, price, vols, quote=quote) - now) * scenarios.damping
 

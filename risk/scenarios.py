@@ -62,10 +62,14 @@ class ScenarioSet:
     damping: F64
     """(S,) factor on the row's gains and losses, in (0, 1]."""
     vol: VolShock
+    vol_move: F64 | None = None
+    """(S,) relative move of the 30-day volatility beside ``vol_shift``, > -1, scaled by tenor; None = no move."""
 
     def __post_init__(self) -> None:
         put = object.__setattr__
         s, f, b = len(self.labels), len(self.factor_names), len(self.basis_names)
+        if self.vol_move is not None:
+            put(self, "vol_move", as_floats("scenarios.vol_move", self.vol_move, (s,)))
         put(self, "factor_shock", as_floats("scenarios.factor_shock", self.factor_shock, (s, f)))
         put(self, "basis_shock", as_floats("scenarios.basis_shock", self.basis_shock, (s, b)))
         put(self, "vol_shift", as_indices("scenarios.vol_shift", self.vol_shift, (s,), -1, 1))
@@ -85,6 +89,8 @@ class ScenarioSet:
         between("scenarios.factor_shock", self.factor_shock, -1.0, above=True)
         between("scenarios.basis_shock", self.basis_shock, -1.0, above=True)
         between("scenarios.damping", self.damping, 0.0, 1.0, above=True)
+        if self.vol_move is not None:
+            between("scenarios.vol_move", self.vol_move, -1.0, 20.0, above=True)
 
 
 def vol_multiplier(vol: VolShock, expiry_s: F64, vol_shift: I32, scale: float = 1.0) -> F64:
@@ -100,6 +106,18 @@ def vol_multiplier(vol: VolShock, expiry_s: F64, vol_shift: I32, scale: float = 
     table[np.isnan(expiry_s)] = 1.0
     multiplier: F64 = table[:, vol_shift]
     return multiplier
+
+
+def vol_factors(scenarios: ScenarioSet, expiry_s: F64, scale: float = 1.0) -> F64:
+    """(N, S) factor on each instrument's volatility: the set's up and down rows times its moves, both by tenor."""
+    by_shift = vol_multiplier(scenarios.vol, expiry_s, scenarios.vol_shift, scale)
+    if scenarios.vol_move is None:
+        return by_shift
+    days = np.maximum(np.nan_to_num(expiry_s, nan=TENOR_DAYS * DAY_S) / DAY_S, scenarios.vol.dte_floor_days)
+    powers = np.where(days <= TENOR_DAYS, scenarios.vol.short_power, scenarios.vol.long_power)
+    reach = np.where(np.isnan(expiry_s), 0.0, (TENOR_DAYS / days) ** powers)
+    moved: F64 = by_shift * np.maximum(0.0, 1.0 + scale * reach[:, None] * scenarios.vol_move)
+    return moved
 
 
 class _Rows:

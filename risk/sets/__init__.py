@@ -1,0 +1,1 @@
+"""Scenario sets beside the grid: rows from history, a copula and named episodes, as ``ScenarioSet``."""
