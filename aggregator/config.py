@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from aggregator.errors import ConfigError
 from chains.caip import parse_account, parse_address, parse_chain
+from chains.data import packaged
 from chains.errors import InvalidId
 from chains.types import Finality
 
@@ -77,7 +78,9 @@ class ModelSettings(Section):
     reaction: Literal["keeper", "person", "unattended"] = "person"
     """Who moves the money when it must be moved: 3 s, 900 s or 28,800 s."""
     bridges: tuple[str, ...] = ()
-    """Bridges that may be used; empty means all that have a latency law."""
+    """Bridges that may be used; empty means those of the main route table (``crossmargin bridges``)."""
+    bridge_observations: Path | None = None
+    """CSV of own transfers that updates the latency laws (docs/bridges.md)."""
     paused_bridges: tuple[str, ...] = ()
     haircut_crypto: Decimal = Field(default=Decimal("0.05"), ge=0, lt=1)
     haircut_stable: Decimal = Field(default=Decimal("0.01"), ge=0, lt=1)
@@ -166,7 +169,8 @@ class Settings(BaseSettings):
     )
 
     deployments: Path
-    """JSON file with the addresses on each chain (``chains.deployments``); the devnet writes one."""
+    """JSON file with the addresses on each chain (``chains.deployments``); the devnet writes one. In a settings file
+    also the bare name of one that ships with the package: ``mainnet_v1``."""
     chains: dict[str, ChainSettings] = Field(min_length=1)
     """By CAIP-2 id."""
     portfolios: dict[str, PortfolioSettings] = Field(default_factory=dict)
@@ -211,8 +215,13 @@ def load_settings(path: Path) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
     if "deployments" in content:
-        content["deployments"] = str(path.parent / str(content["deployments"]))
+        content["deployments"] = str(_deployments(path.parent, str(content["deployments"])))
     return make_settings(content, str(path))
+
+
+def _deployments(folder: Path, given: str) -> Path:
+    """A bare name is a file of the package, everything else a path relative to the settings' folder."""
+    return packaged(given) if given.isidentifier() else folder / given
 
 
 def make_settings(content: dict[str, Any], origin: str) -> Settings:

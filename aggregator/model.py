@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from aggregator.bridge_laws import Law, defaults, known_bridges, laws, read_observations
+from aggregator.clock import utc_now
 from aggregator.config import ModelSettings
 from aggregator.errors import ConfigError
 from aggregator.factors import FactorParams, load_factors
@@ -14,7 +16,7 @@ from risk.arrays import F64
 from risk.gridparams import GridParams, load_grid, params_hash
 from risk.latency import Reaction
 from risk.mobility import Mobility, mobility
-from risk.routes import Route, load_routes
+from risk.routes import Route
 from risk.scanlaw import Diffusion, Empirical, ScanLaw
 from risk.scantable import ScanTable, load_scan_table
 
@@ -34,6 +36,8 @@ class Model:
     table: ScanTable
     law: ScanLaw
     routes: tuple[Route, ...]
+    bridge_laws: tuple[Law, ...]
+    """The same routes with their defaults and what updated them."""
     chains: tuple[ChainId, ...]
     params_hash: str
     horizon_scale: F64
@@ -63,14 +67,15 @@ class Model:
 
 def load_model(settings: ModelSettings, chains: Sequence[ChainId]) -> Model:
     """Model of the settings; raises ConfigError for a bridge without a latency law."""
-    grid, table, routes = load_grid(settings.grid), load_scan_table(), tuple(load_routes())
+    grid, table = load_grid(settings.grid), load_scan_table()
     factors = load_factors()
-    known = {route.bridge for route in routes}
+    known = set(known_bridges())
     if unknown := sorted(set(settings.bridges) - known):
         raise ConfigError(
             f"model.bridges: no latency law for {unknown[0]!r}; there are {', '.join(sorted(known))}"
         )
-    chosen = tuple(route for route in routes if not settings.bridges or route.bridge in settings.bridges)
+    used = _laws(settings)
+    chosen = tuple(item.route for item in used)
     law: ScanLaw = Empirical(table) if settings.scan_law == "empirical" else Diffusion()
     digest = hashlib.sha256()
     for part in (factors.digest, params_hash(grid), table.to_json(), repr(chosen), settings.model_dump_json()):
@@ -82,7 +87,14 @@ def load_model(settings: ModelSettings, chains: Sequence[ChainId]) -> Model:
         table=table,
         law=law,
         routes=chosen,
+        bridge_laws=used,
         chains=tuple(chains),
         params_hash=digest.hexdigest(),
         horizon_scale=np.asarray(table.horizon_scale(HORIZONS_S, settings.horizon_s), dtype=np.float64),
     )
+
+
+def _laws(settings: ModelSettings) -> tuple[Law, ...]:
+    """Latency laws at the start of the service, with the owner's observations if there are any."""
+    path = settings.bridge_observations
+    return laws(defaults(settings.bridges), read_observations(path) if path else (), utc_now())

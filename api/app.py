@@ -9,6 +9,8 @@ import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from aggregator.bridge_laws import Law, defaults, laws
+from aggregator.bridge_view import row
 from aggregator.clock import unix, utc_now
 from aggregator.metrics import REGISTRY
 from aggregator.portfolios import Portfolios
@@ -31,6 +33,8 @@ class Deps:
     service: Service | None
     """None where only stored reports are served."""
     max_scan_age_s: float
+    bridge_laws: tuple[Law, ...] | None = None
+    """Routes in use; None: the defaults that ship."""
 
 
 DEPS = web.AppKey("deps", Deps)
@@ -47,6 +51,7 @@ def create_app(deps: Deps, *contexts: Callable[[web.Application], AsyncIterator[
         web.get("/v1/accounts", get_accounts),
         web.get("/v1/prices", get_prices),
         web.get("/v1/prices/{asset}", get_price),
+        web.get("/v1/bridges", get_bridges),
         web.get("/v1/alerts", get_alerts),
         web.get("/livez", livez),
         web.get("/readyz", readyz),
@@ -117,6 +122,13 @@ def _time(request: web.Request, name: str) -> datetime | None:
     except ValueError:
         raise BadRequest(f"{name}: expected ISO 8601 such as 2026-03-10T11:46:00, was {text[:40]!r}") from None
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+
+
+async def get_bridges(request: web.Request) -> web.Response:
+    """GET /v1/bridges: the routes in use, their quantiles, fees, capacity and posterior."""
+    now, known = utc_now(), request.app[DEPS].bridge_laws
+    found = laws(defaults(), (), now) if known is None else known
+    return _json(request, msgspec.json.encode({"bridges": [row(law, now) for law in found]}))
 
 
 async def get_alerts(request: web.Request) -> web.Response:

@@ -15,6 +15,7 @@ from aggregator.errors import ServiceError, StoreError
 from api.cli import devnet, margin, serve
 from api.cli.advice import advice
 from api.cli.backtest import app as backtest_app
+from api.cli.bridges import bridges
 from api.cli.demo import demo
 from api.cli.fit import app as fit_app
 from api.cli.prices import app as prices_app
@@ -39,6 +40,7 @@ app.command("scan")(margin.scan)
 app.command("serve")(serve.serve)
 app.command("check")(serve.check)
 app.command("advice")(advice)
+app.command("bridges")(bridges)
 app.add_typer(devnet.app, name="devnet")
 app.add_typer(fit_app, name="fit")
 app.add_typer(prices_app, name="prices")

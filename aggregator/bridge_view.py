@@ -1,0 +1,40 @@
+"""One route as people and the API see it."""
+
+from datetime import datetime
+
+import numpy as np
+
+from aggregator.bridge_laws import Law
+from risk.latency import EMPIRICAL_STRESS
+from risk.routes import Route
+
+
+def row(law: Law, now: datetime) -> dict[str, object]:
+    """Quantiles of the law in use and of the default, fee, capacity, and what the law rests on."""
+    posterior = law.posterior
+    return {
+        "bridge": law.route.bridge,
+        "source": law.route.source,
+        "destination": law.route.destination,
+        "mark": law.route.mark,
+        **_quantiles(law.route),
+        "default": _quantiles(law.default),
+        "fee_bps": law.route.fee_bps,
+        "capacity_usd": law.route.capacity_usd,
+        "challenge_s": law.route.law.challenge_s,
+        "slow_weight": law.route.law.slow_weight,
+        "observations": 0 if posterior is None else posterior.observations,
+        "slow_observations": 0 if posterior is None else posterior.slow,
+        "tail_trusted": False if posterior is None else posterior.tail_trusted,
+        "age_s": None if law.newest is None else int((now - law.newest).total_seconds()),
+    }
+
+
+def _quantiles(route: Route) -> dict[str, float | None]:
+    """None: at that confidence it may never arrive."""
+    calm, bad = route.law.knots(), route.law.knots(EMPIRICAL_STRESS)
+    found = {
+        "median_s": calm.quantile(0.5), "p95_s": calm.quantile(0.95), "p99_s": calm.quantile(0.99),
+        "p99_stress_s": bad.quantile(0.99),
+    }  # fmt: skip
+    return {name: float(value) if np.isfinite(value) else None for name, value in found.items()}

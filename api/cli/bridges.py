@@ -1,0 +1,72 @@
+"""``crossmargin bridges``: routes, how long they take, what they cost, and what the laws rest on."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from aggregator.bridge_laws import Law, defaults, known_bridges, laws, read_observations
+from aggregator.bridge_view import row
+from aggregator.clock import utc_now
+from aggregator.errors import ConfigError
+from api.cli.common import JsonOption
+
+QUANTILES = ("median", "95 %", "99 %", "99 % bad day")
+
+
+def bridges(
+    bridge: Annotated[
+        list[str] | None, typer.Option("--bridge", help="Only this bridge; may be repeated.")
+    ] = None,
+    observations: Annotated[
+        Path | None, typer.Option("--observations", help="CSV of own transfers that updates the laws.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Also the bridges that are used only when named.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Show the latency laws: quantiles, fees, capacity, posterior, sample size and age."""
+    wanted = tuple(bridge or (known_bridges() if all_ else ()))
+    if unknown := sorted(set(wanted) - set(known_bridges())):
+        raise ConfigError(f"--bridge {unknown[0]}: no latency law; there are {', '.join(known_bridges())}")
+    now = utc_now()
+    found = laws(defaults(wanted), read_observations(observations) if observations else (), now)
+    rows = [row(law, now) for law in found]
+    if json:
+        typer.echo(msgspec.json.format(msgspec.json.encode({"bridges": rows}), indent=2).decode())
+    else:
+        Console().print(_table(found))
+
+
+def _table(found: tuple[Law, ...]) -> Table:
+    table = Table(title="Latency from source to destination transaction, calm day", title_justify="left")
+    for column in (
+        "bridge",
+        "from",
+        "to",
+        "median",
+        "95 %",
+        "99 %",
+        "99 % bad day",
+        "fee",
+        "capacity",
+        "mark",
+        "own",
+    ):
+        table.add_column(column, justify="left" if column in {"bridge", "from", "to", "mark"} else "right")
+    now = utc_now()
+    for law in found:
+        shown = row(law, now)
+        own = "" if law.posterior is None else f"{law.posterior.observations}, {shown['age_s']} s old"
+        table.add_row(
+            law.route.bridge, law.route.source, law.route.destination, _s(shown["median_s"]), _s(shown["p95_s"]),
+            _s(shown["p99_s"]), _s(shown["p99_stress_s"]), f"{law.route.fee_bps:g} bps",
+            f"${law.route.capacity_usd:,.0f}", law.route.mark, own,
+        )  # fmt: skip
+    return table
+
+
+def _s(seconds: object) -> str:
+    return "never" if not isinstance(seconds, float) else f"{seconds:,.0f} s"
