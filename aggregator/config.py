@@ -78,9 +78,7 @@ class ModelSettings(Section):
     reaction: Literal["keeper", "person", "unattended"] = "person"
     """Who moves the money when it must be moved: 3 s, 900 s or 28,800 s."""
     bridges: tuple[str, ...] = ()
-    """Bridges that may be used; empty means those of the main route table (``crossmargin bridges``)."""
-    bridge_observations: Path | None = None
-    """CSV of own transfers that updates the latency laws (docs/bridges.md)."""
+    """Bridges that may be used; empty means all that have a latency law."""
     paused_bridges: tuple[str, ...] = ()
     haircut_crypto: Decimal = Field(default=Decimal("0.05"), ge=0, lt=1)
     haircut_stable: Decimal = Field(default=Decimal("0.01"), ge=0, lt=1)
@@ -169,8 +167,10 @@ class Settings(BaseSettings):
     )
 
     deployments: Path
-    """JSON file with the addresses on each chain (``chains.deployments``); the devnet writes one. In a settings file
-    also the bare name of one that ships with the package: ``mainnet_v1``."""
+    """JSON file with the addresses on each chain (``chains.deployments``); the devnet writes one.
+
+    In a settings file also the bare name of one that ships with the package: ``mainnet_v1``.
+    """
     chains: dict[str, ChainSettings] = Field(min_length=1)
     """By CAIP-2 id."""
     portfolios: dict[str, PortfolioSettings] = Field(default_factory=dict)
