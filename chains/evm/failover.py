@@ -22,6 +22,8 @@ _PATIENCE: Final = 1.5
 """A send gives up after so many timeouts, whatever rounds are left."""
 
 _UNSAID_REST_S: Final = 0.25
+_LOOK_AFTER_S: Final = 10.0
+"""How often the head of an endpoint that is not in use is asked."""
 
 Failures = dict[int, EndpointError]
 
@@ -41,6 +43,7 @@ class Failover:
         self._limits = limits
         self._observer = observer
         self._probes: set[asyncio.Task[None]] = set()
+        self._asked_at: dict[int, float] = {}
 
     async def close(self) -> None:
         """Stop the probes."""
@@ -144,10 +147,16 @@ class Failover:
         return endpoint.failures, endpoint.name.ordinal
 
     def _probe(self) -> None:
-        """Try failed endpoints again in the background, so that no reader waits for them."""
-        working = [endpoint for endpoint in self.endpoints if not endpoint.is_open]
+        """Look after the endpoints that are not asked now, in the background, so that no reader waits for them.
+
+        One that failed is tried again when that is due. One that works is asked for its head now and then: it
+        proves its chain before it is needed, and the head of the endpoint in use is compared with something.
+        """
+        preferred, now = self.order()[0], _now()
         for endpoint in self.endpoints:
-            if endpoint.probe_due and any(other is not endpoint for other in working):
+            idle = now - self._asked_at.get(endpoint.name.ordinal, -_LOOK_AFTER_S) >= _LOOK_AFTER_S
+            if endpoint is not preferred and (endpoint.probe_due if endpoint.failures else idle):
+                self._asked_at[endpoint.name.ordinal] = now
                 task = asyncio.create_task(_try(endpoint))
                 self._probes.add(task)
                 task.add_done_callback(self._probes.discard)

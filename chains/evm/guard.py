@@ -71,9 +71,9 @@ class NoNulls:
     async def send(self, requests: Sequence[Request]) -> list[object]:
         """Pass on; raises EndpointUnreachable."""
         answers = await self._inner.send(requests)
-        for (method, _), answer in zip(requests, answers, strict=True):
-            if is_null(answer) and never_null(method):
-                raise EndpointUnreachable(f"{self._name}: {method} answered null")
+        for request, answer in zip(requests, answers, strict=True):
+            if is_null(answer) and never_null(request):
+                raise EndpointUnreachable(f"{self._name}: {request[0]} answered null")
         return answers
 
 

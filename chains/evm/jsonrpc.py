@@ -179,9 +179,10 @@ def is_null(answer: object) -> bool:
     return isinstance(answer, msgspec.Raw) and len(answer) == len(_NULL) and bytes(answer) == _NULL
 
 
-def never_null(method: str) -> bool:
-    """Whether ``null`` is no answer to the method."""
-    return method in _NEVER_NULL
+def never_null(request: Request) -> bool:
+    """Whether ``null`` is no answer to the request; every chain has a latest block."""
+    method, params = request
+    return method in _NEVER_NULL or (method == "eth_getBlockByNumber" and params[:1] == ["latest"])
 
 
 def is_safe(method: str) -> bool:

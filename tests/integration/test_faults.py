@@ -278,9 +278,10 @@ async def test_an_endpoint_on_another_branch_is_refused(
         for _ in range(5):
             assert await client.head(Finality.LATEST) == head
             await asyncio.sleep(0.05)
-    async with over(first, second) as client:  # the branch is seen first: its hash is unknown to the other
-        lost = await client.head(Finality.LATEST)
-        assert lost.hash != head.hash
+    async with over(first) as alone:
+        lost = await alone.head(Finality.LATEST)
+    assert lost.hash != head.hash
+    async with over(first, second) as client:  # whoever believed the branch gets no number for it
         with pytest.raises(BlockUnavailable):
             await client.call([BALANCE.call(MULTICALL3, OWNER)], lost)
 
@@ -369,3 +370,16 @@ async def test_every_endpoint_is_proved_at_start(proxies: tuple[FaultProxy, Faul
     async with HttpTransport(OP, [first.url, second.url], limits=QUICK) as transport:
         failed = await transport.prove()
         assert {name: type(error) for name, error in failed.items()} == {f"{OP} endpoint 2": WrongChainId}
+
+
+async def test_a_spare_shows_that_the_endpoint_in_use_is_behind(proxies: tuple[FaultProxy, FaultProxy]) -> None:
+    first, second = proxies
+    first.fault = faults.lagging(9)
+    async with over(first, second) as client, over(second) as good:
+        true_head = await good.head(Finality.LATEST)
+        await client.head(Finality.LATEST)
+        async with asyncio.timeout(2):
+            while not second.seen["eth_getBlockByNumber"] > 1:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        assert await client.head(Finality.LATEST) == true_head
