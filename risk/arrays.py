@@ -50,9 +50,15 @@ class Kind(IntEnum):
     SHORT_FLOOR_CALL_BASE = 7
     SHORT_FLOOR_PUT = 8
     LP_RANGE = 9
+    DEBT = 10
+    FUTURE = 11
+    INVERSE_PERP = 12
+    INVERSE_FUTURE = 13
 
 
 OPTIONS = (Kind.CALL, Kind.PUT)
+INVERSE = (Kind.INVERSE_PERP, Kind.INVERSE_FUTURE)
+"""Contracts worth 1 USD each that settle in the coin; ``strike`` holds the entry price."""
 FLOORS = (Kind.SHORT_FLOOR_CALL_QUOTE, Kind.SHORT_FLOOR_CALL_BASE, Kind.SHORT_FLOOR_PUT)
 REQUIREMENTS = (Kind.CLIPPED_FEE, *FLOORS)
 """Kinds that are a venue's requirement, not an asset: they cannot be part of economic value."""
@@ -80,13 +86,13 @@ class InstrumentArrays:
     price: F64
     """(N,) USD price of the underlying that the venue uses; 1 for FIXED."""
     strike: F64
-    """(N,) USD; option and floor kinds."""
+    """(N,) USD; option and floor kinds; the entry price of INVERSE kinds."""
     expiry_s: F64
-    """(N,) seconds to expiry, 0 when past; option and floor kinds."""
+    """(N,) seconds to expiry, 0 when past; option, floor and dated future kinds."""
     vol: F64
     """(N,) per year of 365 days, 0.8 = 80 %; option kinds."""
     rate: F64
-    """(N,) continuously compounded per year; option and floor kinds."""
+    """(N,) per year: carry of options, floors and futures, interest of DEBT, funding that longs of perps pay."""
     extra: F64
     """(N, 8) parameters of the kinds that have any, columns FEE_*, FLOOR_* and LP_*."""
     quote_factor: I32 = field(default_factory=_no_indices)
@@ -127,9 +133,13 @@ class InstrumentArrays:
         require("instruments.basis", self.basis, fixed & (self.basis != NONE), "-1 for FIXED")
         option = self.is_kind(*OPTIONS)
         dated = option | self.is_kind(*FLOORS)
-        between("instruments.strike", self.strike, 0.0, where=dated, above=True)
-        between("instruments.expiry_s", self.expiry_s, 0.0, where=dated)
-        between("instruments.rate", self.rate, -MAX_RATE, MAX_RATE, where=dated)
+        future = self.is_kind(Kind.FUTURE, Kind.INVERSE_FUTURE)
+        rated = dated | future | self.is_kind(Kind.DEBT, Kind.INVERSE_PERP)
+        # A perp's funding rate may be left out: what is not known drifts elsewhere, as carry.
+        rated |= self.is_kind(Kind.PERP) & ~np.isnan(self.rate)
+        between("instruments.strike", self.strike, 0.0, where=dated | self.is_kind(*INVERSE), above=True)
+        between("instruments.expiry_s", self.expiry_s, 0.0, where=dated | future)
+        between("instruments.rate", self.rate, -MAX_RATE, MAX_RATE, where=rated)
         between("instruments.vol", self.vol, 0.0, MAX_VOL, where=option)
         self._check_fees()
         self._check_floors()

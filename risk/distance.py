@@ -32,7 +32,7 @@ from risk.arrays import (
 )
 from risk.checks import F64, Bool
 from risk.errors import RiskInputError
-from risk.pricing import unit_values, value_of
+from risk.pricing import linear_slopes, unit_values, value_of
 
 Along = int | Literal["crypto", "stable"]
 """A factor's index, all factors that are not stable together, or all stable ones together."""
@@ -105,7 +105,7 @@ def _sigma(portfolio: PortfolioArrays, net: Csr, chosen: Bool) -> F64:
 
 def _linear_moves(portfolio: PortfolioArrays, net: Csr, moved: Bool) -> F64:
     """(A,) -S/L inside the range, else inf; right for accounts whose moved instruments are linear."""
-    slope = np.asarray(net @ np.where(moved, portfolio.instruments.price, 0.0))
+    slope = np.asarray(net @ np.where(moved, linear_slopes(portfolio.instruments), 0.0))
     move = np.full(portfolio.count, np.inf)
     np.divide(-portfolio.surplus, slope, out=move, where=slope != 0.0)
     return np.where((move > FALL) & (move <= RISE), move, np.inf)

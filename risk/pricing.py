@@ -20,6 +20,16 @@ P and Q in USD, p = P/Q held inside [lower, upper]:
     base = 1/√p - 1/√upper        quote = √p - √lower        value = base·P + quote·Q
 
 Homogeneous of degree 1 in (P, Q), rising and concave in both; ∂/∂P = base, ∂/∂Q = quote.
+
+Linear kinds, P the price of the coin, t the time passed, T the time left, all in years of 365 days:
+
+    PERP             P·(1 - funding·t)           DEBT            P·exp(rate·t)       units are negative in value
+    FUTURE           P·exp(carry·T)              the entry stands beside it as FIXED, as for perps
+    INVERSE_PERP     P·(1/entry - 1/P) - funding·t           one contract is 1 USD, profit is paid in the coin
+    INVERSE_FUTURE   P·(1/entry - 1/F),  F = P·exp(carry·T)
+
+An option that settles in the coin pays (S - K)+/S coins, which are (S - K)+ USD: it is CALL or PUT, its premium in
+coins is its value / P.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,6 +51,7 @@ from risk.arrays import (
     FLOOR_MIN_QUOTE,
     FLOOR_SPOT_SHOCK,
     FLOOR_VOL,
+    INVERSE,
     LP_LOWER,
     LP_UPPER,
     InstrumentArrays,
@@ -72,6 +83,8 @@ class Rows:
     """(n, 8)."""
     quote: F64
     """(n, S) price of the second token in each scenario, USD; NaN for the kinds that have none."""
+    elapsed_years: float = 0.0
+    """Time passed since the cut."""
 
     def column(self, index: int) -> F64:
         """(n, 1) column of ``extra``."""
@@ -87,6 +100,26 @@ def _one(rows: Rows) -> F64:
 
 def _price(rows: Rows) -> F64:
     return rows.price
+
+
+def _perp(rows: Rows) -> F64:
+    return rows.price * (1.0 - np.nan_to_num(rows.rate) * rows.elapsed_years)
+
+
+def _debt(rows: Rows) -> F64:
+    return rows.price * np.exp(rows.rate * rows.elapsed_years)
+
+
+def _future(rows: Rows) -> F64:
+    return rows.price * np.exp(rows.rate * rows.tau_years)
+
+
+def _inverse_perp(rows: Rows) -> F64:
+    return rows.price / rows.strike - 1.0 - rows.rate * rows.elapsed_years
+
+
+def _inverse_future(rows: Rows) -> F64:
+    return rows.price / rows.strike - np.exp(-rows.rate * rows.tau_years)
 
 
 def _call(rows: Rows) -> F64:
@@ -142,7 +175,11 @@ def _lp_range(rows: Rows) -> F64:
 KERNELS: Mapping[Kind, Kernel] = {
     Kind.FIXED: _one,
     Kind.SPOT: _price,
-    Kind.PERP: _price,
+    Kind.PERP: _perp,
+    Kind.DEBT: _debt,
+    Kind.FUTURE: _future,
+    Kind.INVERSE_PERP: _inverse_perp,
+    Kind.INVERSE_FUTURE: _inverse_future,
     Kind.CALL: _call,
     Kind.PUT: _put,
     Kind.CLIPPED_FEE: _clipped_fee,
@@ -203,7 +240,16 @@ def _rows(
         rate=instruments.rate[of, None],
         extra=instruments.extra[of],
         quote=quote,
+        elapsed_years=elapsed_s / YEAR_S,
     )
+
+
+def linear_slopes(instruments: InstrumentArrays) -> F64:
+    """(N,) USD by which one unit of each linear kind gains when its price doubles; 0 for the other kinds."""
+    price, grown = instruments.price, np.exp(instruments.rate * instruments.expiry_s / YEAR_S)
+    slopes = np.where(instruments.is_kind(Kind.SPOT, Kind.PERP, Kind.DEBT), price, 0.0)
+    slopes = np.where(instruments.is_kind(Kind.FUTURE), price * grown, slopes)
+    return np.where(instruments.is_kind(*INVERSE), price / instruments.strike, slopes)
 
 
 def value_of(instruments: InstrumentArrays) -> F64:

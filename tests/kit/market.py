@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 from risk.arrays import (
     EXTRA_COLUMNS,
     FLOORS,
+    INVERSE,
     OPTIONS,
     REQUIREMENTS,
     FactorArrays,
@@ -67,6 +68,9 @@ def random_row(rng: np.random.Generator, kind: Kind) -> dict:
     if kind in (*OPTIONS, *FLOORS):
         row |= {"strike": price * rng.uniform(0.6, 1.5), "expiry_s": rng.choice([0.0, rng.uniform(60.0, 8e6)])}
         row |= {"vol": rng.uniform(0.2, 1.5), "rate": rng.uniform(-0.02, 0.1)}
+    if kind in (Kind.DEBT, Kind.FUTURE, *INVERSE):
+        row |= {"strike": price * rng.uniform(0.6, 1.5), "expiry_s": rng.choice([0.0, rng.uniform(60.0, 8e6)])}
+        row |= {"rate": rng.uniform(-0.02, 0.1)}
     if kind is Kind.LP_RANGE:
         quote, basis = int(rng.integers(0, 4)), int(rng.integers(-1, 3))
         row |= {"quote_factor": quote, "quote_basis": basis}
@@ -92,7 +96,8 @@ def a_book(seed: int, accounts: int = 4, count: int = 9, kinds: tuple[Kind, ...]
     shape = (accounts, count)
     units = rng.normal(size=shape) / value_of(instruments).clip(min=1.0) * 1e4 * (rng.random(shape) < 0.7)
     equity = units * rng.uniform(0.5, 1.0) * assets
-    requirement = np.abs(units) * np.where(assets, 0.05, 0.0) + (rng.random(shape) < 0.5) * ~assets
+    margined = assets & ~instruments.is_kind(*INVERSE)  # their value may be negative, a requirement may not
+    requirement = np.abs(units) * np.where(margined, 0.05, 0.0) + (rng.random(shape) < 0.5) * ~assets
     cash = np.flatnonzero(instruments.kind == Kind.FIXED)
     if len(cash):
         equity[:, cash[0]] += rng.uniform(0.0, 3e4, accounts)

@@ -46,8 +46,13 @@ def unit_value(
     extra = [float(x) for x in instruments.extra[i]]
     if kind is Kind.FIXED:
         return 1.0
-    if kind in (Kind.SPOT, Kind.PERP):
+    if kind in (Kind.SPOT, Kind.PERP, Kind.DEBT):
         return price
+    if kind is Kind.FUTURE:
+        return price * math.exp(rate * tau)
+    if kind in (Kind.INVERSE_PERP, Kind.INVERSE_FUTURE):
+        mark = price if kind is Kind.INVERSE_PERP else price * math.exp(rate * tau)
+        return price * (1 / strike - 1 / mark)
     if kind in (Kind.CALL, Kind.PUT):
         return black(kind is Kind.CALL, price, strike, tau, float(instruments.vol[i]) * vol_multiplier, rate)
     if kind is Kind.LP_RANGE:
