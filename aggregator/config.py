@@ -78,7 +78,9 @@ class ModelSettings(Section):
     reaction: Literal["keeper", "person", "unattended"] = "person"
     """Who moves the money when it must be moved: 3 s, 900 s or 28,800 s."""
     bridges: tuple[str, ...] = ()
-    """Bridges that may be used; empty means all that have a latency law."""
+    """Bridges that may be used; empty means those of the main route table (``crossmargin bridges``)."""
+    bridge_observations: Path | None = None
+    """CSV of own transfers that updates the latency laws (docs/bridges.md)."""
     paused_bridges: tuple[str, ...] = ()
     haircut_crypto: Decimal = Field(default=Decimal("0.05"), ge=0, lt=1)
     haircut_stable: Decimal = Field(default=Decimal("0.01"), ge=0, lt=1)
@@ -91,7 +93,7 @@ class ExchangeSettings(Section):
     name: str
     """binance, coinbase, kraken or okx."""
     symbols: dict[str, str] = Field(min_length=1)
-    """By price key; ``BTCUSDT@USDT`` is priced in USDT, whose own price is composed."""
+    """By price key; ``BTCUSDT@USDT`` is priced in USDT, composed with its own price; ``1/USDKRW`` turned over."""
     stream: bool = False
     """Keep a WebSocket open instead of asking each cycle (binance, coinbase)."""
     url: SecretStr | None = None

@@ -57,7 +57,8 @@ class Cycle:
         )
         book = await self.desk.price(quotes, at, now, now.timestamp())
         _observe(at, reads, now)
-        return self.maker.make(World(now, at, wanted, reads, quotes, paused, book))
+        clocks = self.desk.last.clocks if self.desk.last else ()
+        return self.maker.make(World(now, at, wanted, reads, quotes, paused, book, clocks))
 
     async def prices(self, now: datetime) -> PriceRound:
         """Prices alone, at one cut."""

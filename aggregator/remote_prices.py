@@ -16,6 +16,9 @@ from oracles.sources.http import JsonHttp
 from oracles.sources.stream import STREAMS, StreamSource
 from oracles.types import USD
 
+INVERSE = "1/"
+"""Before a symbol whose book prices the other side: ``KRW = "1/USDKRW"``."""
+
 
 async def open_remote(
     stack: AsyncExitStack, settings: PriceSettings, params: PriceParams, meter: ClockMeter, poll_s: float
@@ -78,6 +81,6 @@ def _listings(symbols: Mapping[str, str]) -> dict[str, Listing]:
     """``ETH = "ETHUSDT@USDT"``: the symbol, and after the @ what it is traded against if not the dollar."""
     found = {}
     for key, text in symbols.items():
-        symbol, separator, in_key = text.partition("@")
-        found[key] = Listing(symbol, in_key) if separator else Listing(symbol)
+        symbol, _, in_key = text.removeprefix(INVERSE).partition("@")
+        found[key] = Listing(symbol, in_key or USD, text.startswith(INVERSE))
     return found

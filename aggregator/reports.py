@@ -33,6 +33,7 @@ from aggregator.verdict import borrow_shortfall_usd, ends, verdict
 from chains.caip import AccountId, ChainId, account_chain
 from chains.deployments import AssetInfo
 from chains.types import ChainStatus, Cut, ReadFailure, ReadResult, VenueAccount
+from oracles.clocks import ClockSkew
 from oracles.params import PriceParams
 from oracles.reconcile import reconcile
 from oracles.types import PriceBook, PriceStatus, Quotes
@@ -56,6 +57,8 @@ class World:
     """Bridges that stand still and chains without a block."""
     book: PriceBook | None = None
     """Prices of the quotes; None: reconciled here, without a memory."""
+    clocks: tuple[ClockSkew, ...] = ()
+    """Clocks of chains and providers against the host's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,7 @@ class _Context:
         stamps += [at for key in keys if (at := self.book[key].observed_at) is not None]
         age = max(0, unix(self.world.now) - min(stamps)) if stamps else None
         shaky += [(f"price of {key}", note) for key in keys for note in self.book[key].notes]
+        shaky += [(f"clock of {skew.clock}", skew.words) for skew in self.world.clocks if skew.doubtful]
         chains = [
             (f"chain {chain}", f"{condition.status}: {condition.reason}")
             for chain, condition in self._conditions(member).items()

@@ -93,8 +93,6 @@ class Feeds:
     sequencer_uptime: Address | None = None
     rates: tuple[RateFeed, ...] = ()
     bridged: tuple[BridgedToken, ...] = ()
-    vol_feeds: Mapping[str, Address] = field(default_factory=dict)
-    """Derive's vol feed by price key of the underlying."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,6 @@ def _addresses(deployment: ChainDeployment) -> Iterator[tuple[str, str]]:
     for i, token in enumerate(feeds.bridged):
         named = {"token": token.token, "home_token": token.home_token, "escrow": token.escrow}
         yield from _named(f"feeds.bridged[{i}]", named)
-    yield from _named("feeds.vol_feeds", feeds.vol_feeds)
     if feeds.sequencer_uptime is not None:
         yield "feeds.sequencer_uptime", feeds.sequencer_uptime
 

@@ -25,6 +25,13 @@ class ClockSkew:
     """The true offset is between ``offset_s`` and ``offset_s + within_s``."""
 
     @property
+    def words(self) -> str:
+        """The difference for people."""
+        return (
+            f"{self.offset_s:+.1f} s to {self.offset_s + self.within_s:+.1f} s against the host's: check its time"
+        )
+
+    @property
     def doubtful(self) -> bool:
         """Whether the difference is large enough to spoil ages."""
         return self.offset_s > WORTH_SAYING_S or self.offset_s + self.within_s < -WORTH_SAYING_S

@@ -80,8 +80,3 @@ class Svi:
             raise BadSurface(f"svi: total variance is {float(w.min()):g} at a strike")
         vols = np.sqrt(np.minimum(w, MAX_TOTAL_VARIANCE) / self.tau_years)
         return np.asarray(np.where(strikes > 0, vols, 0.0), dtype=np.float64)
-
-
-def confidence_penalty(confidence: Decimal, notional_usd: Decimal, factor: Decimal, threshold: Decimal) -> Decimal:
-    """Derive's add-on for a doubtful feed, initial margin only: (1 - confidence) factor notional if below."""
-    return (1 - confidence) * factor * notional_usd if confidence < threshold else Decimal(0)

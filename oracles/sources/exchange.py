@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from chains.types import Cut
+from oracles.graph import inverted
 from oracles.params import SourceParams
 from oracles.sources.books import BadBook, Book, Exchange, Request
 from oracles.sources.http import JsonHttp
@@ -20,6 +21,8 @@ class Listing:
     symbol: str
     in_key: str = USD
     """What it is traded against; a stablecoin's own price is composed, never assumed."""
+    inverse: bool = False
+    """The book prices ``in_key`` in the key: won per dollar for the won."""
 
 
 def quote_of(
@@ -28,12 +31,15 @@ def quote_of(
     """A quote from a book. Without a time of its own it may be as old as the interval between two questions."""
     timed = found.observed_at is not None
     observed = math.floor(received_at - poll_s if found.observed_at is None else found.observed_at)
+    price, half_width = (found.bid + found.ask) / 2, (found.ask - found.bid) / 2
+    if listing.inverse:
+        price, half_width = inverted(price, half_width)
     return Quote(
         price_key=key,
         source=f"{exchange}:{listing.symbol}",
         group=exchange,
-        price=(found.bid + found.ask) / 2,
-        half_width=(found.ask - found.bid) / 2,
+        price=price,
+        half_width=half_width,
         observed_at=observed,
         received_at=received_at,
         valid_until=observed + max_age_s,

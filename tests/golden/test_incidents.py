@@ -1,12 +1,14 @@
 """Every incident of the shipped file: what this layer decided at each step, and that simpler rules were fooled."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from oracles.incidents import Incident, Outcome, load_incidents, replay
 
 INCIDENTS = load_incidents()
+ROOT = Path(__file__).parents[2]
 
 
 def by_name(name: str) -> tuple[Outcome, ...]:
@@ -85,3 +87,11 @@ def test_a_rise_is_collateral_slowly_and_owed_at_once() -> None:
     # three windows of five minutes were 0.0382 -> 0.0458; five more of 20 %: 0.114
     assert abs(last.mid - Decimal("0.0382") * Decimal("1.2") ** 6) < Decimal("0.0001")
     assert last.high >= Decimal("0.495")
+
+
+def test_the_documented_table_is_what_is_decided() -> None:
+    rows = [row for row in (ROOT / "docs" / "prices.md").read_text().splitlines() if row.startswith("| `")]
+    table = {row.split("`")[1]: row.split("|")[2] for row in rows}
+    for incident in INCIDENTS:
+        statuses = [part.split()[0] for part in table[incident.name].split(";")]
+        assert statuses == [outcome.price.status.value for outcome in replay(incident)], incident.name

@@ -161,6 +161,15 @@ async def test_four_exchanges_make_a_price_and_a_stablecoin_is_composed_not_assu
     assert "3333" in book["ETH"].reason
 
 
+async def test_a_book_of_the_other_side_is_turned_over_with_its_interval(server: PriceServer) -> None:
+    server.books["USD-KRW"] = ("1150", "1162")
+    (quote,) = (await ask(server, "okx", Listing("USD-KRW", inverse=True))).found
+    assert quote.price == 1 / Decimal(1156)
+    assert (
+        quote.price - quote.half_width <= 1 / Decimal(1162) < 1 / Decimal(1150) <= quote.price + quote.half_width
+    )
+
+
 async def test_a_dated_answer_measures_the_providers_clock(server: PriceServer) -> None:
     from time import time as wall  # noqa: TID251 - the server stamps with the real clock
 

@@ -7,6 +7,7 @@ from aggregator.portfolios import Portfolios
 from aggregator.reports import World
 from aggregator.verdict import borrow_shortfall_usd
 from chains.types import Cut, ReadResult, VenueAccount
+from oracles.clocks import ClockSkew
 from oracles.reconcile import reconcile
 from oracles.types import PriceBook, Quote, Quotes
 from risk.status import Status
@@ -106,3 +107,15 @@ def test_a_ceiling_takes_from_borrowing_power_only() -> None:
     short = borrow_shortfall_usd([holding(ONE, "WETH", "10", "0")], registry(), capped)
     assert short == 10 * (book["ETH"].low - 2500)
     assert abs(less.im_requirement_usd - plain.im_requirement_usd - short) < Decimal("0.00001")
+
+
+def test_a_clock_that_is_off_stands_in_the_report() -> None:
+    cut = Cut({chain: block(chain) for chain in CHAINS})
+    skews = (ClockSkew("eip155:1", 17.0, 15.0), ClockSkew("okx", -0.4, 1.0))
+    world = World(
+        NOW, cut, Portfolios({"p": MEMBERS}), (ReadResult(),), quoted(("3000",) * 3), frozenset(), None, skews
+    )
+    (report,) = maker().make(world)
+    assert [(item.what, item.reason) for item in report.data_quality.degraded] == [
+        ("clock of eip155:1", "+17.0 s to +32.0 s against the host's: check its time")
+    ]

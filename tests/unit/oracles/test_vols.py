@@ -13,7 +13,7 @@ from oracles.sources.vol_surfaces import (
     LyraVolSource,
     decode_vol_updated,
 )
-from oracles.vols import BadSurface, Svi, confidence_penalty
+from oracles.vols import BadSurface, Svi
 from tests.kit.transport import FakeChainClient, a_block
 
 OP = ChainId("eip155:10")
@@ -76,13 +76,6 @@ def test_far_strikes_are_bounded_as_derive_bounds_them() -> None:
 def test_parameters_without_a_volatility_are_refused(changes: dict[str, float], says: str) -> None:
     with pytest.raises(BadSurface, match=says):
         Svi(**(DEFAULT | changes)).vol([1500.0, 9000.0])
-
-
-def test_doubt_costs_initial_margin_as_at_derive() -> None:
-    # derivexyz/v2-core PMRM_2 test_31: min(0.2, 0.1) = 0.1 -> 0.9 * 1.0 * 3000 = 2700
-    terms = Decimal(3000), Decimal(1), Decimal("0.55")
-    assert confidence_penalty(Decimal("0.1"), *terms) == 2700
-    assert confidence_penalty(Decimal("0.55"), *terms) == 0
 
 
 def wad(value: str) -> int:
