@@ -156,8 +156,9 @@ contract GmxShape {
         info.fees.totalCostAmount = costs[key];
         info.fees.totalDiscountAmount = 12345;
         info.fees.referral.trader = info.position.addresses.account;
-        info.execution.totalImpactUsd = impacts[key];
         info.execution.priceImpactUsd = impacts[key] / 2;
+        info.execution.proportionalPendingImpactUsd = impacts[key] - impacts[key] / 2;
+        info.execution.totalImpactUsd = 77;
         info.execution.executionPrice = prices.indexTokenPrice.min;
     }
 
@@ -167,6 +168,7 @@ contract GmxShape {
         bytes32 key,
         Market memory market,
         MarketPrices memory prices,
+        bool,
         bool
     ) external view returns (bool, string memory, Verdict memory verdict) {
         bool isLongToken = positions[key].addresses.collateralToken == market.longToken;

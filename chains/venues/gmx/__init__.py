@@ -2,7 +2,7 @@
 
 The rule (PositionUtils.isPositionLiquidatable), in 1e-30 dollars:
 
-    E    = collateral + result of the position + min(0, price impact of closing, bounded) - fees and costs
+    E    = collateral + result of the position + min(0, impact of closing and pending, bounded) - fees and costs
     k·MM = max( smallest collateral, size as entered x minimal collateral factor for liquidation )
     liquidatable iff E < k·MM
 

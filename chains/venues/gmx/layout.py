@@ -30,8 +30,8 @@ _FEES: Final = (
 _EXECUTION: Final = "(int256,uint256,bool,int256,int256,uint256)"
 INFO_WORDS: Final = 66
 """Length of PositionInfo, all of it static: another length is another release."""
-TOTAL_COST, TOTAL_IMPACT = 15, 4
-"""Places of totalCostAmount in the fees and of totalImpactUsd in the execution price."""
+TOTAL_COST, IMPACT, PENDING_IMPACT = 15, 0, 3
+"""Places of totalCostAmount in the fees, of priceImpactUsd and of the pending impact in the execution price."""
 
 _MARKET: Final = "(address,address,address,address)"
 PRICES: Final = f"({_PRICE},{_PRICE},{_PRICE})"
@@ -42,8 +42,9 @@ INFO: Final = Function(
     f"getPositionInfo(address,address,bytes32,{PRICES},uint256,address,bool)",
     f"((bytes32,{PROPS},{_FEES},{_EXECUTION},int256,int256,int256))",
 )
+# The last two: shouldValidateMinCollateralUsd and forLiquidation, which picks the smaller minimal factor.
 LIQUIDATABLE: Final = Function(
-    f"isPositionLiquidatable(address,address,bytes32,{_MARKET},{PRICES},bool)",
+    f"isPositionLiquidatable(address,address,bytes32,{_MARKET},{PRICES},bool,bool)",
     "(bool,string,(int256,int256,int256))",
 )
 UINT: Final = Function("getUint(bytes32)", "(uint256)")

@@ -136,7 +136,7 @@ class GmxReader:
         key = place.key
         shared = (self._store, self._referrals, key)
         batch.ask((key, "info"), layout.INFO, self._reader, *shared, prices, 0, NOBODY, True)
-        batch.ask((key, "verdict"), layout.LIQUIDATABLE, self._reader, *shared, market, prices, True)
+        batch.ask((key, "verdict"), layout.LIQUIDATABLE, self._reader, *shared, market, prices, True, True)
         return Terms(
             market=place.market,
             index=self._asset(index),
@@ -190,7 +190,7 @@ def _own(place: Place, asked: Batch) -> Own:
         raise UnknownMode(f"getPositionInfo: {len(info.data)} bytes, expected {expected} of release 2.2")
     _, _, fees, execution, result, uncapped, _ = asked.value((place.key, "info"))
     liquidatable, _, (remaining, _, least_for_size) = asked.values((place.key, "verdict"))
-    cost, impact = fees[layout.TOTAL_COST], execution[layout.TOTAL_IMPACT]
+    cost, impact = fees[layout.TOTAL_COST], execution[layout.IMPACT] + execution[layout.PENDING_IMPACT]
     return Own(cost, impact, result, uncapped, remaining, least_for_size, liquidatable)
 
 
