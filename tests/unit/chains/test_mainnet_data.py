@@ -13,7 +13,7 @@ from aggregator.factors import load_factors
 from chains.caip import asset_chain, parse_address
 from chains.data import packaged
 from chains.deployments_file import _addresses, load_deployments
-from chains.venues import aave, across, lyra, morpho, perp, synthetix
+from chains.venues import aave, across, compound, gmx, lyra, morpho, perp, synthetix, uniswap
 
 DEPLOYMENTS = load_deployments(packaged())
 DOCUMENT = json.loads(packaged().read_text())
@@ -30,9 +30,13 @@ NAMES = {
         "clearing_house", "account_balance", "vault", "exchange", "order_book", "config", "collateral_manager",
     },
     synthetix.VENUE: {"futures_market_manager", "settings", "system_status", "susd"},
+    uniswap.VENUE: {"position_manager"},
+    compound.VENUE: {"cUSDCv3"},
+    gmx.VENUE: {"reader", "data_store", "referral_storage"},
 }  # fmt: skip
 DOCS = {
     aave.VENUE: aave, across.VENUE: across, lyra.VENUE: lyra, perp.VENUE: perp, synthetix.VENUE: synthetix,
+    uniswap.VENUE: uniswap, compound.VENUE: compound, gmx.VENUE: gmx,
 }  # fmt: skip
 
 
