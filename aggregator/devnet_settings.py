@@ -22,9 +22,10 @@ def devnet_settings(state_dir: Path, *, database: str | None = None, **service: 
         own |= {"model": OF_A_DEVNET, "prices": {"sequencer_grace_s": 0}}
     if world.kind != "devnet":
         own["max_head_age_s"] = FORK_HEAD_AGE_S
+    start = {} if world.kind == "fork" else {"index_from_block": 0}
     content: dict[str, Any] = {
         "deployments": str(worldfile.path_of(state_dir)),
-        "chains": {node.chain: {"rpc_urls": [node.http_url]} for node in world.nodes},
+        "chains": {node.chain: {"rpc_urls": [node.http_url, node.ws_url], **start} for node in world.nodes},
         "portfolios": {p.name: {"accounts": p.accounts} for p in world.portfolios if p.accounts},
         "database": database or f"sqlite+aiosqlite:///{state_dir / 'crossmargin.db'}",
         **own,

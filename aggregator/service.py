@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aggregator import metrics
@@ -13,15 +13,20 @@ from aggregator.clock import unix, utc_now
 from aggregator.cycle import Cycle
 from aggregator.errors import ServiceError
 from aggregator.notify import Notifier
+from aggregator.portfolios import Portfolios
 from aggregator.prices import price_lines
 from aggregator.pricing import PriceRound
 from aggregator.report import MarginReport
 from aggregator.store.prices import price_rows
 from aggregator.store.repository import Store
+from chains.caip import AccountId
 from chains.errors import ChainError
 from risk.status import Status
 
 log = logging.getLogger(__name__)
+
+TOGETHER_S = 0.2
+"""What happens within this time after an event is looked at together with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +48,49 @@ class Service:
         self._interval_s = interval_s
         self._lock = asyncio.Lock()
         self._failing = False
+        self._touched: set[AccountId] = set()
+        self._news = asyncio.Event()
         self.last_scan: Scan | None = None
         self.last_success_at: int | None = None
         """Unix seconds of the last finished scan."""
 
-    async def scan(self) -> Scan:
-        """One cycle over all portfolios, stored with its alerts in one transaction."""
+    async def scan(self, only: Portfolios | None = None) -> Scan:
+        """One cycle over all portfolios, or those given, stored with its alerts in one transaction."""
         async with self._lock:
             started = time.monotonic()
-            reports = await self._cycle.run(utc_now())
+            reports = await self._cycle.run(utc_now(), only)
             done = self._cycle.desk.last
             prices = price_rows(price_lines(done.book, done.at)) if done is not None else ()
             alerts = await self._store.append(reports, status_change, self._notifier.receivers, prices)
             self._notifier.wake()
             scan = Scan(reports, alerts, time.monotonic() - started)
-            self._account(scan)
+            self._account(scan, partial=only is not None)
             return scan
 
     @property
     def last_prices(self) -> PriceRound | None:
         """Prices of the newest cycle."""
         return self._cycle.desk.last
+
+    def touch(self, accounts: Iterable[AccountId]) -> None:
+        """Something has happened to these accounts: look at their portfolios soon, not at the next scan only."""
+        self._touched.update(accounts)
+        self._news.set()
+
+    async def run_touched(self) -> None:
+        """Look at touched portfolios for ever; ends by cancellation only. What fails is left to the next scan."""
+        while True:
+            await self._news.wait()
+            await asyncio.sleep(TOGETHER_S)
+            self._news.clear()
+            accounts, self._touched = self._touched, set()
+            wanted = self._cycle.portfolios.having(accounts)
+            if not wanted.members:
+                continue
+            try:
+                await self.scan(wanted)
+            except Exception as error:  # noqa: BLE001 - as in ``run``
+                log.warning("the look at %s failed: %s", ", ".join(wanted.names), type(error).__name__)
 
     async def run(self) -> None:
         """Scan for ever; ends by cancellation only."""
@@ -77,11 +104,14 @@ class Service:
                 self._recovered()
             await asyncio.sleep(max(0.0, self._interval_s - (time.monotonic() - started)))
 
-    def _account(self, scan: Scan) -> None:
-        self.last_scan, self.last_success_at = scan, unix(utc_now())
-        metrics.CYCLES.labels(result="ok").inc()
-        metrics.CYCLE_SECONDS.observe(scan.duration_s)
-        count_statuses(scan.reports)
+    def _account(self, scan: Scan, *, partial: bool) -> None:
+        if partial:
+            metrics.CYCLES.labels(result="event").inc()
+        else:
+            self.last_scan, self.last_success_at = scan, unix(utc_now())
+            metrics.CYCLES.labels(result="ok").inc()
+            metrics.CYCLE_SECONDS.observe(scan.duration_s)
+            count_statuses(scan.reports)
         for alert in scan.alerts:
             metrics.ALERTS.labels(type=alert.type).inc()
             before = alert.previous_status or "new"

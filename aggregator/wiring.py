@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aggregator.config import Settings
@@ -22,6 +22,7 @@ from chains.caip import ChainId
 from chains.deployments import ChainDeployment
 from chains.deployments_file import load_deployments
 from chains.evm.client import EvmClient
+from chains.evm.rpc import HttpTransport
 from chains.protocols import VenueReader
 from chains.venues.catalogue import readers_of
 from chains.venues.holdings import Haircuts
@@ -39,6 +40,7 @@ class Wired:
     settings: Settings
     clients: Mapping[ChainId, EvmClient]
     cycle: Cycle
+    transports: Mapping[ChainId, HttpTransport] = field(default_factory=dict)
 
 
 @asynccontextmanager
@@ -50,13 +52,15 @@ async def wire(settings: Settings) -> AsyncIterator[Wired]:
         poll_s = settings.service.scan_interval_s
         remote = await open_remote(stack, settings.prices, params, meter, poll_s)
         clients: dict[ChainId, EvmClient] = {}
+        transports: dict[ChainId, HttpTransport] = {}
         for chain, deployment in deployments.items():
             transport = await stack.enter_async_context(transport_of(chain, settings.chains[chain]))
+            transports[chain] = transport
             clients[chain] = EvmClient(chain, transport, deployment.multicall3)
         bridged = [(chain, token) for chain, d in deployments.items() for token in d.feeds.bridged]
         desk = PriceDesk(params, BackingReader(clients, bridged), meter, _legs(settings, deployments, params))
         cycle = _cycle(settings, deployments, clients, desk, remote)
-        yield Wired(settings, clients, cycle)
+        yield Wired(settings, clients, cycle, transports)
 
 
 @asynccontextmanager

@@ -18,7 +18,10 @@ from api.cli.backtest import app as backtest_app
 from api.cli.bridges import bridges
 from api.cli.demo import demo
 from api.cli.fit import app as fit_app
+from api.cli.fork import app as fork_app
+from api.cli.index import index
 from api.cli.prices import app as prices_app
+from api.cli.verify import verify_command
 from chains.devnet.anvil import AnvilError
 from chains.devnet.errors import DevnetError
 from chains.devnet.packages import PackageError
@@ -38,12 +41,15 @@ app.command("demo")(demo)
 app.command("margin")(margin.margin)
 app.command("scan")(margin.scan)
 app.command("serve")(serve.serve)
+app.command("index")(index)
 app.command("check")(serve.check)
 app.command("advice")(advice)
 app.command("bridges")(bridges)
 app.add_typer(devnet.app, name="devnet")
 app.add_typer(fit_app, name="fit")
 app.add_typer(prices_app, name="prices")
+app.add_typer(fork_app, name="fork")
+app.command("verify")(verify_command)
 app.add_typer(backtest_app, name="backtest")
 
 

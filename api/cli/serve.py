@@ -8,6 +8,7 @@ import typer
 from aiohttp import web
 from rich.console import Console
 
+from aggregator.indexing import Indexing
 from aggregator.notify import Notifier
 from aggregator.preflight import preflight
 from aggregator.service import Service
@@ -53,6 +54,9 @@ async def serving(wired: Wired, service: Service, store: Store, notifier: Notifi
 
     async def loops(_: web.Application) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(service.run()), asyncio.create_task(notifier.run())]
+        if wired.settings.index.enabled:
+            index = Indexing(wired, store, touched=service.touch)
+            tasks += [asyncio.create_task(index.run()), asyncio.create_task(service.run_touched())]
         yield
         for task in tasks:
             task.cancel()

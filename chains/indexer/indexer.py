@@ -10,7 +10,7 @@ from chains.caip import Address, ChainId
 from chains.errors import BadAnswer, BlockUnavailable, ChainError, EndpointError
 from chains.events import VenueEvents
 from chains.indexer.digest import Watch, digest
-from chains.indexer.ranges import RangeSize
+from chains.indexer.ranges import FIRST_RANGE, RangeSize
 from chains.indexer.reading import Rereader
 from chains.indexer.source import BlockSource, Fetched, Moved, canonical, fetch
 from chains.indexer.types import (
@@ -87,7 +87,7 @@ class ChainIndexer:
         self._window: Window | None = None
         self._start = plan.first_block
         self._watch: Watch | None = None
-        self._size = RangeSize(most=plan.most_blocks)
+        self._size = RangeSize(min(FIRST_RANGE, plan.most_blocks), plan.most_blocks)
         self._short_looks = 0
         self._failing = False
         self._sampled_at: float | None = None

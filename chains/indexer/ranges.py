@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+FIRST_RANGE: Final = 256
 QUICK_S: Final = 2.0
 SLOW_S: Final = 8.0
 MANY_LOGS: Final = 20_000
@@ -13,7 +14,7 @@ MANY_LOGS: Final = 20_000
 class RangeSize:
     """Blocks per range, between 1 and ``most``."""
 
-    blocks: int = 256
+    blocks: int = FIRST_RANGE
     most: int = 100_000
 
     def after(self, seconds: float, logs: int) -> "RangeSize":
