@@ -3,12 +3,12 @@
 import asyncio
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
 from chains.caip import Address, ChainId
-from chains.errors import BadAnswer, BlockUnavailable, NoContractCode
+from chains.errors import BadAnswer, BlockUnavailable, EndpointError, NoContractCode
 from chains.evm.columns import ColumnRead, Columns, from_hex
 from chains.evm.guard import require_chain
 from chains.evm.jsonrpc import Request, RpcFault, fetcher, value
@@ -21,6 +21,15 @@ STARVED_CHUNK: Final = 20
 _EXECUTION = re.compile(
     r"revert|out of gas|gas required|gas uint64|invalid opcode|stack|exceed\w* .*gas|gas .*exceed", re.IGNORECASE
 )
+
+
+@runtime_checkable
+class SeveralEndpoints(Protocol):
+    """A transport that can ask each of its endpoints."""
+
+    async def prove(self) -> dict[str, EndpointError]:
+        """Failures by the endpoint's name."""
+        ...
 
 
 class EvmClient:
@@ -46,10 +55,14 @@ class EvmClient:
         return self._chain
 
     async def verify(self) -> None:
-        """Prove the endpoint's chain id and the code of Multicall3.
+        """Prove every endpoint, its chain id, and the code of Multicall3.
 
-        Raises WrongChainId naming both ids, NoContractCode, or EndpointError.
+        Raises WrongChainId naming both ids, NoContractCode, or EndpointError; for one bad endpoint of several
+        too, although reads would go on without it.
         """
+        if isinstance(self._transport, SeveralEndpoints):
+            for error in (await self._transport.prove()).values():
+                raise error
         answer, code = await self._transport.send(
             [("eth_chainId", []), ("eth_getCode", [self._multicall3, "latest"])]
         )

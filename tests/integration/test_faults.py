@@ -370,6 +370,9 @@ async def test_every_endpoint_is_proved_at_start(proxies: tuple[FaultProxy, Faul
     async with HttpTransport(OP, [first.url, second.url], limits=QUICK) as transport:
         failed = await transport.prove()
         assert {name: type(error) for name, error in failed.items()} == {f"{OP} endpoint 2": WrongChainId}
+        with pytest.raises(WrongChainId, match="endpoint 2: configured as eip155:10 but serves eip155:1;"):
+            await EvmClient(OP, transport).verify()
+        assert await EvmClient(OP, transport).head(Finality.LATEST)
 
 
 async def test_a_spare_shows_that_the_endpoint_in_use_is_behind(proxies: tuple[FaultProxy, FaultProxy]) -> None:
