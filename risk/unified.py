@@ -13,6 +13,8 @@ import numpy as np
 from risk.checks import F64, Bool, require
 from risk.errors import RiskInputError
 
+COMPILED_FROM = 64
+"""Portfolios from which compiling (once a machine) pays."""
 RiskMeasure = Callable[[F64], F64]
 """Losses (..., S) to (...): subadditive, at least 0. Plain value at risk is not one."""
 
@@ -22,20 +24,34 @@ def worst_of(losses: F64) -> F64:
     return np.asarray(np.maximum(losses.max(axis=-1), 0.0), dtype=np.float64)
 
 
-def expected_shortfall(level: float = 0.975) -> RiskMeasure:
+@dataclass(frozen=True, slots=True)
+class ExpectedShortfall:
     """Mean of the worst 1 - level of equally likely scenarios (the boundary one by its share), at least 0."""
-    if not 0 <= level < 1:
-        raise RiskInputError(f"level: must be in [0, 1), was {level}")
 
-    def rho(losses: F64) -> F64:
-        count = (1.0 - level) * losses.shape[-1]
-        whole = min(int(np.floor(count + 1e-9)), losses.shape[-1])
-        share = count - whole if count - whole > 1e-9 else 0.0
+    level: float
+
+    def __post_init__(self) -> None:
+        """Bounds."""
+        if not 0 <= self.level < 1:
+            raise RiskInputError(f"level: must be in [0, 1), was {self.level}")
+
+    def count(self, scenarios: int) -> tuple[int, float]:
+        """(whole scenarios, share of the next one) in the tail."""
+        count = (1.0 - self.level) * scenarios
+        whole = min(int(np.floor(count + 1e-9)), scenarios)
+        return whole, count - whole if count - whole > 1e-9 else 0.0
+
+    def __call__(self, losses: F64) -> F64:
+        """Losses (..., S) to (...)."""
+        whole, share = self.count(losses.shape[-1])
         worst = -np.sort(-losses, axis=-1)
         tail = worst[..., :whole].sum(axis=-1) + (share * worst[..., whole] if share else 0.0)
-        return np.asarray(np.maximum(tail / count, 0.0), dtype=np.float64)
+        return np.asarray(np.maximum(tail / (whole + share), 0.0), dtype=np.float64)
 
-    return rho
+
+def expected_shortfall(level: float = 0.975) -> RiskMeasure:
+    """Return the measure of that level."""
+    return ExpectedShortfall(level)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,14 +91,31 @@ def unified(losses: F64, g: F64, rho: RiskMeasure = worst_of, donors: Bool | Non
         For shapes that do not fit, numbers that are not finite, or g that is no symmetric matrix of shares.
     """
     losses, g = _checked(losses, g)
-    isolated = rho(losses)
-    iso, net = isolated.sum(axis=-1), rho(losses.sum(axis=-2))
     batch, (accounts, scenarios) = losses.shape[:-2], losses.shape[-2:]
     flat = (losses.reshape(-1, accounts, scenarios), g.reshape(-1, accounts, accounts))
-    uni = _layers(*flat, isolated.reshape(-1, accounts), rho).reshape(batch)
+    known = rho is worst_of or (isinstance(rho, ExpectedShortfall) and rho.count(scenarios)[0] > 0)
+    if known and len(flat[0]) >= COMPILED_FROM:
+        isolated, net, uni = _compiled(*flat, rho)
+    else:
+        isolated, net, uni = _plain(*flat, rho)
+    isolated, net, uni = isolated.reshape(*batch, accounts), net.reshape(batch), uni.reshape(batch)
+    iso = isolated.sum(axis=-1)
     floor = _incoming(g, donors) * isolated
     uni = np.clip(uni, net, np.maximum(iso, net))
     return Unified(iso, net, uni, uni - net, floor)
+
+
+def _compiled(losses: F64, g: F64, rho: RiskMeasure) -> tuple[F64, F64, F64]:
+    """(isolated, net, uni) by the kernel; numba is imported here, because that takes half a second."""
+    from risk.cakekernel import layer_cake
+
+    return layer_cake(losses, g, rho.level if isinstance(rho, ExpectedShortfall) else None)
+
+
+def _plain(losses: F64, g: F64, rho: RiskMeasure) -> tuple[F64, F64, F64]:
+    """(isolated, net, uni) by array operations: for few portfolios, and the twin of the kernel."""
+    isolated = rho(losses)
+    return isolated, rho(losses.sum(axis=-2)), _layers(losses, g, isolated, rho)
 
 
 def interpolated(iso: float, net: float, g: float) -> float:

@@ -10,7 +10,7 @@ from risk.latency import AT_ONCE, NEVER, Knots
 from risk.mobility import G
 from risk.scanlaw import Cascade, Diffusion, Empirical, JumpKind
 from risk.scantable import load_scan_table
-from risk.unified import expected_shortfall, unified, worst_of
+from risk.unified import COMPILED_FROM, expected_shortfall, unified, worst_of
 from tests.kit.reference_unified import layer_cake
 
 SIGMA = 0.6 / np.sqrt(365.25)
@@ -22,7 +22,7 @@ LAWS = {
     "empirical": Empirical(load_scan_table()),
 }
 RHOS = {"worst": worst_of, "es": expected_shortfall(0.9)}
-many = settings(max_examples=250, deadline=None)
+many = settings(max_examples=500, deadline=None)
 fewer = settings(max_examples=200, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.integers(1, 6)
@@ -64,6 +64,21 @@ def test_fast_equals_slow_twin(seed, accounts, rho):
     iso, net, uni = layer_cake(losses.tolist(), g.tolist(), slow_rho)
     fast = unified(losses, g, RHOS[rho])
     assert close((fast.iso, fast.net, fast.uni), (iso, net, max(uni, net)), iso)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, sizes, st.sampled_from(sorted(RHOS)), st.booleans())
+def test_compiled_batch_equals_its_twin(seed, accounts, rho, ties):
+    rng = np.random.default_rng(seed)
+    losses = np.stack([book(int(s), accounts) for s in rng.integers(0, 2**31, COMPILED_FROM)])
+    if ties:
+        losses = losses.round(-5)
+    g = np.stack([links(int(s), accounts) for s in rng.integers(0, 2**31, COMPILED_FROM)])
+    together = unified(losses, g, RHOS[rho])
+    each = [unified(one, links_, RHOS[rho]) for one, links_ in zip(losses, g, strict=True)]
+    for name in ("iso", "net", "uni", "addon", "local_floor"):
+        alone = np.stack([getattr(found, name) for found in each])
+        assert np.allclose(getattr(together, name), alone, rtol=1e-9, atol=1e-9 * np.abs(losses).max()), name
 
 
 @many
