@@ -2,20 +2,24 @@
 
 import asyncio
 import json
+import os
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from aggregator.clock import utc_now
 from aggregator.devnet_settings import devnet_settings
+from aggregator.errors import ServiceError
 from aggregator.wiring import wire
+from api.cli.main import app
 from chains.devnet import anvil, control, worldfile
 from chains.devnet.errors import AlreadyUp
 from chains.devnet.worldfile import NoWorld
-from chains.errors import EndpointUnreachable, WrongChainId
+from chains.errors import ChainError, EndpointUnreachable, WrongChainId
 from chains.forks import control as forks_control
 from chains.forks import node
 from chains.forks.spec import BadFork, ForkSpec
@@ -23,7 +27,6 @@ from chains.forks.spec import BadFork, ForkSpec
 pytestmark = pytest.mark.devnet
 ARBITRUM, BASE = "eip155:42161", "eip155:8453"
 SECRET = "s3cr3t-key-of-a-provider"
-TAPE = (
     "import pathlib, sys\nfrom chains.devnet import control\ncontrol.tape(pathlib.Path(sys.argv[1]), sys.argv[2:])"
 )
 
@@ -109,7 +112,7 @@ async def test_service_runs_on_forks_unchanged(devnet, tmp_path):
             forks_control.up_from_devnet(folder, devnet.state_dir)
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert all(row.running for row in forks_control.status(folder))
-        await asyncio.to_thread(subprocess.run, [sys.executable, "-c", TAPE, str(folder), "crash-2"], check=True)
+        await asyncio.to_thread(control.tape, folder, ["crash-2"])
         there, here = await reports(folder), await reports(devnet.state_dir)
         assert set(there) == set(here)
         assert there["thin-borrower"].status == "LIQUIDATABLE" != here["thin-borrower"].status
@@ -146,3 +149,51 @@ def test_forks_of_public_chains_keep_every_default(devnet, tmp_path):
         forks.stop()
     with pytest.raises(NoWorld, match="use `crossmargin devnet`"):
         forks_control.down(devnet.state_dir)
+
+
+def crossmargin(*arguments: str):
+    return CliRunner().invoke(app, arguments)
+
+
+def test_command_forks_watches_and_forgets(devnet, tmp_path):
+    """From a variable that holds the URL to a margin report of an account on the fork, and away again."""
+    world, folder = worldfile.path_of(devnet.state_dir), str(tmp_path / "forks")
+    (borrower,) = [p for p in devnet.portfolios if p.name == "thin-borrower"]
+    address = borrower.accounts[0].rpartition(":")[2]
+    environment = {**os.environ, "MY_RPC": f"{devnet.rpc_urls[ARBITRUM]}/?key={SECRET}"}
+    command = [
+        sys.executable, "-c", "from api.cli.main import main; main()", "fork", "up",
+        "--chain", f"{ARBITRUM}=env:MY_RPC", "--deployments", str(world), "--portfolio", f"me={address}",
+        "--state", folder,
+    ]  # fmt: skip
+    up = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    try:
+        assert up.returncode == 0, up.stderr
+        assert f"{ARBITRUM}  http://127.0.0.1:" in up.stdout
+        assert crossmargin("fork", "status", "--state", folder).exit_code == 0
+        told = crossmargin("margin", "me", "--devnet", folder, "--json")
+        (line,) = [v for v in json.loads(told.stdout)["venues"] if v["venue"] == "aave-v3"]
+        assert float(line["equity_usd"]) == 124_500  # 50 WETH x 3000 x 0.83
+        assert SECRET not in up.stdout + up.stderr + told.stdout + told.stderr
+    finally:
+        assert crossmargin("fork", "down", "--state", folder).exit_code == 0
+    gone = crossmargin("fork", "status", "--state", folder)
+    assert "crossmargin fork up" in str(gone.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--chain", f"1=https://x.example/{SECRET}@x", "--chain", "1=https://y.example"], "asked for twice"),
+        (["--chain", "424242=http://127.0.0.1:1"], "no deployment of it"),
+        (["--chain", "1=env:NOT_SET_ANYWHERE"], "NOT_SET_ANYWHERE is not set"),
+        ([], "nothing to fork"),
+        (["--portfolio", "me", "--chain", "1=http://127.0.0.1:1"], "expected NAME=ACCOUNT"),
+    ],
+)
+def test_command_names_the_mistake(tmp_path, arguments, says):
+    told = crossmargin("fork", "up", *arguments, "--state", str(tmp_path / "forks"))
+    assert told.exit_code != 0
+    assert isinstance(told.exception, (ChainError, ServiceError))
+    assert says in str(told.exception)
+    assert SECRET not in str(told.exception)
