@@ -27,8 +27,6 @@ from chains.forks.spec import BadFork, ForkSpec
 pytestmark = pytest.mark.devnet
 ARBITRUM, BASE = "eip155:42161", "eip155:8453"
 SECRET = "s3cr3t-key-of-a-provider"
-    "import pathlib, sys\nfrom chains.devnet import control\ncontrol.tape(pathlib.Path(sys.argv[1]), sys.argv[2:])"
-)
 
 
 def rpc(fork, method, *params):
