@@ -25,13 +25,13 @@ from chains.forks.settle import settle_funding
 from chains.forks.spec import ForkSpec
 from chains.protocols import VenueReader
 from chains.types import BlockRef, Cut, Finality, ReadFailure, ReadResult, VenueId, failed
-from chains.venues import across
+from chains.venues import across, uniswap
 from chains.venues.catalogue import readers_of
 from chains.venues.holdings import VENUE as WALLET
 from chains.venues.holdings import Haircuts
 
 T = TypeVar("T")
-WITHOUT_RULE: frozenset[VenueId] = frozenset({WALLET, across.VENUE})
+WITHOUT_RULE: frozenset[VenueId] = frozenset({WALLET, across.VENUE, uniswap.VENUE})
 """Places where nothing can be liquidated: no contract says anything about them."""
 FORK_LIMITS = TransportLimits(rate_per_s=100_000, timeout_s=120)
 """A fork is ours alone, but fetches what it lacks from an endpoint that may be slow."""

@@ -14,6 +14,9 @@ from chains.devnet.deploy import DeployError
 from chains.evm.client import EvmClient
 from chains.types import PositionKind
 from chains.venues.aave import VENUE, AaveReader
+from chains.venues.aave.market import decode_reserve
+from chains.venues.aave.reader import RESERVE_DATA
+from chains.venues.aave.version import V36
 from chains.venues.holdings import HoldingsReader
 from tests.kit.lone_chain import lone_chain
 from tests.kit.venue_reads import accounts_of, assert_lawful, client_of, cut_of, deployment_of, read_one, revalued
@@ -105,6 +108,20 @@ async def test_every_account_agrees_through_prices_and_time(
             assert_lawful(account)
             verdicts.add(account.liquidatable)
     assert verdicts == {True, False}
+
+
+async def test_indexes_are_the_pools_to_the_last_digit(world: AaveWorld, client: EvmClient) -> None:
+    populate(world)
+    for seconds in (1, 86_400, 400 * 86_400):
+        wait(world.ctx, seconds)
+        at = (await cut_of(client)).blocks[client.chain]
+        for symbol in ("USDC", "LINK", "DAI"):
+            token = world.ctx.token(symbol)
+            (data,) = await client.call([RESERVE_DATA.call(Address(world.pool.address), token)], at)
+            reserve = decode_reserve(token, RESERVE_DATA.decode(data), at, V36)
+            asked = world.pool.functions
+            assert reserve.borrow_index == asked.getReserveNormalizedVariableDebt(token).call()
+            assert reserve.supply_index == asked.getReserveNormalizedIncome(token).call()
 
 
 async def test_an_emode_gives_its_terms_to_its_bitmap_only(

@@ -64,6 +64,8 @@ def test_interest_of_a_year() -> None:
     grown = Decimal(binomial_interest(RAY // 20, YEAR_S)) / RAY
     assert abs(grown - Decimal("1.0512708333333333")) < Decimal("1e-15")
     assert V36.debt_index(2 * RAY, RAY, 0) == 2 * RAY
+    assert V36.debt_index(RAY, RAY // 20, YEAR_S) == binomial_interest(RAY // 20, YEAR_S)
+    assert V36.debt_index(RAY, RAY // 20, YEAR_S) != V30.debt_index(RAY, RAY // 20, YEAR_S)
 
 
 def test_an_emode_is_what_its_bitmaps_say() -> None:
