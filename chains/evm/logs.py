@@ -131,7 +131,8 @@ class LogColumns:
     """Shape (logs, words, 32)."""
     block_numbers: npt.NDArray[np.int64]
     log_indices: npt.NDArray[np.int64]
-    block_hashes: tuple[str, ...]
+    block_hashes: npt.NDArray[np.uint8]
+    """Shape (logs, 32)."""
 
     def __len__(self) -> int:
         return len(self.block_numbers)
@@ -149,7 +150,7 @@ def log_columns(raw: msgspec.Raw, topics: int, words: int, where: str) -> LogCol
         data=_matrix([item.data for item in found], _WORD * words, where).reshape(size, words, _WORD),
         block_numbers=_integers([item.block_number for item in found], where),
         log_indices=_integers([item.log_index for item in found], where),
-        block_hashes=tuple([item.block_hash for item in found]),
+        block_hashes=_matrix([item.block_hash for item in found], _WORD, where),
     )
 
 

@@ -60,7 +60,7 @@ def test_values_and_columns_say_the_same(logs: list[dict[str, Any]]) -> None:
         assert [topic.tobytes() for topic in columns.topics[i]] == log["topics"]
         assert columns.data[i].tobytes() == log["data"]
         assert (columns.block_numbers[i], columns.log_indices[i]) == (log["block"], log["index"])
-        assert columns.block_hashes[i] == "0x" + log["hash"].hex()
+        assert columns.block_hashes[i].tobytes() == log["hash"]
         assert any(
             (v.address, v.topics, v.data)
             == (to_checksum_address(log["address"]), tuple(log["topics"]), log["data"])
