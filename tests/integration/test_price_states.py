@@ -16,9 +16,15 @@ from aggregator.wiring import open_service, wire
 from api.cli.main import app
 from chains.devnet import sequencer
 from chains.devnet.tape import STEPS, play
+from chains.evm.client import EvmClient
+from chains.evm.rpc import HttpTransport
+from chains.forks import node
+from chains.forks.spec import ForkSpec
 from chains.types import Cut
+from oracles.catalogue import sources_of, venue_facts
+from oracles.params import load_params
 from oracles.sources.vol_surfaces import LyraVolSource
-from oracles.types import PriceStatus
+from oracles.types import PriceStatus, merge
 from risk.status import Status
 from tests.kit.price_server import price_server
 
@@ -95,6 +101,26 @@ async def test_a_halted_sequencer_leaves_its_chain_without_a_vote_and_its_own_co
     assert "sequencer is down since" in book["SUSD"].reason
     hit = [r for r in reports.values() if any("sUSD" in p.label for p in r.positions)]
     assert all(not report.data_quality.complete for report in hit)
+
+
+async def test_a_fork_pinned_at_a_block_gives_the_same_quotes_as_the_chain(devnet):
+    async with wire(devnet_settings(devnet.state_dir)) as wired:
+        deployment, client = wired.cycle.deployments[OPTIMISM], wired.clients[OPTIMISM]
+        head = await client.head(wired.cycle.finality)
+        at, keys = Cut({OPTIMISM: head}), wired.cycle.maker.registry.price_keys()
+
+        async def quotes(reader):
+            sources = (*sources_of(reader, deployment, load_params(), 0), *venue_facts(reader, deployment))
+            return merge([await source.quotes(keys, at, 0.0) for source in sources])
+
+        forks = await asyncio.to_thread(node.start, [ForkSpec(OPTIMISM, devnet.rpc_urls[OPTIMISM], head.number)])
+        try:
+            async with HttpTransport(OPTIMISM, [forks.by_chain[OPTIMISM].node.http_url]) as transport:
+                forked = await quotes(EvmClient(OPTIMISM, transport, deployment.multicall3))
+        finally:
+            forks.stop()
+        assert forked == await quotes(client)
+    assert {quote.group for quote in forked.found} >= {"chainlink", "pyth", "uniswap", "venue:aave-v3"}
 
 
 async def test_lyras_surface_is_the_board_times_the_skew_of_every_strike(devnet):
