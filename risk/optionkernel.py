@@ -3,7 +3,7 @@
 Outer structure: ln(F/K) = ln(F_i/K_i) + ln(growth_s), σ√τ = (σ_i√τ_i)·multiplier_s, so that no logarithm and one
 division are left in the loop. F·φ(d1) = K·φ(d2) makes one exponential serve both normal values. The normal law is
 J. F. Hart's rational form (Computer Approximations, 1968, as given by G. West 2005), used on all of [0, 37.5]:
-beyond 7 its relative error grows, where the value is below 1e-12. Absolute error below 1e-14 of F (tests, mpmath).
+beyond 7 its relative error grows, where the value is below 1e-12. Absolute error below 1e-14 of F (tests).
 """
 
 import math

@@ -72,7 +72,7 @@ def unit_changes(portfolio: PortfolioArrays, scenarios: ScenarioSet, scale: floa
     ``scale`` multiplies the log of every factor and basis shock and the relative move of every vol (1 = the set
     as it is; 0 = no move): the same state of the world after a shorter time.
     """
-    _same_world(portfolio, scenarios)
+    same_world(portfolio, scenarios)
     if not 0.0 <= scale <= 10.0:
         raise RiskInputError(f"scale: {scale} must be from 0 to 10")
     factor, basis = scenarios.factor_shock, scenarios.basis_shock
@@ -135,7 +135,8 @@ def _product(units: Csr, changes: F64) -> F64:
     return result
 
 
-def _same_world(portfolio: PortfolioArrays, scenarios: ScenarioSet) -> None:
+def same_world(portfolio: PortfolioArrays, scenarios: ScenarioSet) -> None:
+    """Raise ``RiskInputError`` unless both name the same factors and bases in the same order."""
     factors = portfolio.factors
     pairs = (
         ("factor", scenarios.factor_names, factors.names),
