@@ -21,6 +21,7 @@ from chains.types import (
     Exposure,
     Fixed,
     Instrument,
+    Liquidation,
     LpRange,
     Option,
     Perp,
@@ -57,6 +58,8 @@ class Assembled:
     """(N,) the same for the highest."""
     carry: F64
     """(A,) USD per second by which interest and funding shrink the surplus."""
+    liquidation: tuple[Liquidation | None, ...]
+    """(A,) the venues' liquidation rules."""
     gaps: Mapping[str, tuple[Gap, ...]]
     """Reasons by account id, for every account with any."""
 
@@ -119,6 +122,7 @@ def assemble(
         quote_low=quote_low,
         quote_high=quote_high,
         carry=np.array([float(a.carry_usd_per_day) / DAY_S for a in usable], dtype=np.float64),
+        liquidation=tuple(account.liquidation for account in usable),
         gaps={name: found for name, found in gaps.items() if found},
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 from aggregator.assemble import Assembled
 from aggregator.facts import Levels, levels
 from aggregator.model import HORIZONS_S, Model
+from aggregator.outlook import Outlook, look_ahead
 from risk.arrays import F64
 from risk.distance import distance_to_liquidation
 from risk.drawdown import drawdown, time_to_liquidation
@@ -34,6 +35,7 @@ class Figures:
     distance: dict[str, F64]
     """Factor name, ``crypto`` or ``stable`` to (A,) signed move, inf for none."""
     greeks: Greeks
+    outlook: Outlook
 
 
 def compute(assembled: Assembled, model: Model) -> Figures:
@@ -53,6 +55,7 @@ def compute(assembled: Assembled, model: Model) -> Figures:
         ttl_s=time_to_liquidation(drawn, HORIZONS_S, arrays.surplus),
         distance=_distances(assembled),
         greeks=portfolio_greeks(arrays),
+        outlook=look_ahead(assembled, model),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from math import isfinite, isnan
 
+from aggregator.addlines import liquidation_prices, reverse_line
 from aggregator.assemble import Assembled
 from aggregator.figures import Figures
 from aggregator.model import HORIZONS_S
@@ -78,6 +79,21 @@ def _revalued(
         "local_floor_usd": up(float(help_.buffers.local_floor[place])),
         "start_bridging_health": finite(float(funding.start_bridging_health[place])) if needs else None,
         "movable_usd": down(float(help_.movable_usd[place])),
+        **(_ahead(row, assembled, figures) if needs else {}),
+    }
+
+
+def _ahead(row: int, assembled: Assembled, figures: Figures) -> dict[str, object]:
+    """What is likely to happen to an account that can be liquidated."""
+    outlook = figures.outlook
+    within = zip(outlook.horizons_s, outlook.probability[row], strict=True)
+    return {
+        "liquidation_prices": liquidation_prices(row, assembled, figures),
+        "breach_probability": {f"{seconds / 3600:g}h": nearest(float(p)) for seconds, p in within},
+        "liquidation_cost_usd": up(float(outlook.cost[row])),
+        "reverse_stress": reverse_line(
+            float(outlook.sigmas[row]), outlook.moves[row], assembled.arrays.factors.names
+        ),
     }
 
 

@@ -12,10 +12,13 @@ from aggregator.config import ModelSettings
 from aggregator.errors import ConfigError
 from aggregator.factors import FactorParams, load_factors
 from chains.caip import ChainId
+from risk.addons import AddonParams
 from risk.arrays import F64
 from risk.gridparams import GridParams, load_grid, params_hash
 from risk.latency import Reaction
 from risk.mobility import Mobility, mobility
+from risk.paramfile import load
+from risk.paths import PathParams
 from risk.routes import Route
 from risk.scanlaw import Diffusion, Empirical, ScanLaw
 from risk.scantable import ScanTable, load_scan_table
@@ -42,6 +45,8 @@ class Model:
     params_hash: str
     horizon_scale: F64
     """(K,) adverse move at each horizon over the one at H."""
+    addons: AddonParams
+    paths: PathParams
     _mobility: dict[frozenset[str], Mobility] = field(default_factory=dict)
 
     @property
@@ -77,8 +82,10 @@ def load_model(settings: ModelSettings, chains: Sequence[ChainId]) -> Model:
     used = _laws(settings)
     chosen = tuple(item.route for item in used)
     law: ScanLaw = Empirical(table) if settings.scan_law == "empirical" else Diffusion()
+    addons, paths = load(AddonParams, "addons_v1"), load(PathParams, "paths_v1")
     digest = hashlib.sha256()
-    for part in (factors.digest, params_hash(grid), table.to_json(), repr(chosen), settings.model_dump_json()):
+    shared = (factors.digest, params_hash(grid), table.to_json(), repr(chosen), settings.model_dump_json())
+    for part in (*shared, repr(addons), repr(paths)):
         digest.update(part.encode())
     return Model(
         settings=settings,
@@ -91,6 +98,8 @@ def load_model(settings: ModelSettings, chains: Sequence[ChainId]) -> Model:
         chains=tuple(chains),
         params_hash=digest.hexdigest(),
         horizon_scale=np.asarray(table.horizon_scale(HORIZONS_S, settings.horizon_s), dtype=np.float64),
+        addons=addons,
+        paths=paths,
     )
 
 

@@ -88,6 +88,12 @@ class AddOns(Frozen):
 
     oracle_uncertainty_usd: Amount | None
     in_flight_usd: Amount | None
+    concentration_usd: Amount | None = None
+    """What closing every position costs beyond the mid: spread and square-root impact."""
+    depeg_basis_usd: Amount | None = None
+    correlation_break_usd: Amount | None = None
+    liquidation_penalty_usd: Amount | None = None
+    """Probability of a breach within 24 h times what the venue's rule takes, summed."""
 
 
 class Efficiency(Frozen):
@@ -121,6 +127,39 @@ class OwnCheckLine(Frozen):
     ours: Amount
     theirs: Amount
     rel_error: Amount
+
+
+class LiquidationPrice(Frozen):
+    """Price of a factor at which an account becomes liquidatable; None where no move does it."""
+
+    own_usd: Amount | None
+    """By the venue's rule with all other prices as they are."""
+    joint_usd: Amount | None
+    """With all crypto moving together by the same share."""
+
+
+class UnifiedPrice(Frozen):
+    """Where the surplus of all accounts together is used up: no placement of money helps beyond."""
+
+    move_pct: Amount | None
+    price_usd: Amount | None
+
+
+class ReverseStressLine(Frozen):
+    """The least unlikely joint move that breaches."""
+
+    daily_sigmas: Amount
+    moves_pct: dict[str, Amount]
+    account: str | None = None
+    """Venue account that breaches; None: the portfolio as a whole does."""
+
+
+class Comparison(Frozen):
+    """The same accounts margined in three ways, without add-ons; US dollars."""
+
+    isolated_requirement_usd: Amount
+    cross_requirement_usd: Amount
+    unified_requirement_usd: Amount
 
 
 class VenueLine(Frozen):
@@ -165,6 +204,12 @@ class VenueLine(Frozen):
     start_bridging_health: Amount | None
     movable_usd: Amount | None
     withdrawable_usd: Amount | None
+    liquidation_prices: dict[str, LiquidationPrice] = {}
+    breach_probability: dict[str, Amount] = {}
+    """Within ``1h`` and ``24h``; empty where nothing is required or it is not known."""
+    liquidation_cost_usd: Amount | None = None
+    """What the venue's rule takes when the account becomes liquidatable."""
+    reverse_stress: ReverseStressLine | None = None
 
 
 class PriceBand(Frozen):
@@ -226,5 +271,8 @@ class MarginReport(Frozen):
     efficiency: Efficiency
     worst_scenario: WorstScenario | None
     greeks: Greeks | None
+    unified_liquidation: dict[str, UnifiedPrice] = {}
+    reverse_stress: ReverseStressLine | None = None
+    comparison: Comparison | None = None
     venues: tuple[VenueLine, ...]
     positions: tuple[PositionLine, ...]

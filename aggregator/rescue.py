@@ -24,6 +24,8 @@ class Rescue:
 
     place: Mapping[str, int]
     """Index of each account id along V."""
+    g: F64
+    """(V, V) share of netting that latency takes between two accounts."""
     buffers: Unified
     stress_buffer_usd: float
     """R_uni under the shocks of the stress floor."""
@@ -74,7 +76,7 @@ def rescue(
         model.settings.horizon_s,
         model.settings.confidence,
     )
-    return Rescue(place, buffers, float(stressed.uni), movable, funding, status)
+    return Rescue(place, g, buffers, float(stressed.uni), movable, funding, status)
 
 
 def _buffers(losses: F64, g: F64, donors: Bool | None = None) -> Unified:

@@ -6,16 +6,16 @@ from decimal import Decimal
 import numpy as np
 import numpy.typing as npt
 
+from aggregator.addlines import addon_lines, portfolio_reverse, unified_prices
 from aggregator.assemble import Assembled
 from aggregator.figures import Figures
 from aggregator.model import Model
-from aggregator.report import AddOns, Efficiency, Greeks, VenueLine, WorstScenario
+from aggregator.report import AddOns, Comparison, Efficiency, Greeks, VenueLine, WorstScenario
 from aggregator.rescue import Rescue
 from aggregator.rounding import down, nearest, up
-from chains.types import PositionKind, VenueAccount
+from chains.types import VenueAccount
 from risk.arrays import F64
 
-YEAR_DAYS = Decimal("365.25")
 ZERO = Decimal(0)
 Rows = npt.NDArray[np.intp]
 
@@ -49,7 +49,7 @@ def totals(
     rows = np.array([assembled.rows[account.id] for account in accounts], dtype=np.intp)
     iso, net, uni = up(float(help_.buffers.iso)), up(float(help_.buffers.net)), up(float(help_.buffers.uni))
     stress_floor = up(help_.stress_buffer_usd)
-    addons = _addons(accounts, rows, figures, model)
+    addons = addon_lines(accounts, rows, assembled, figures, help_, model)
     equity = sum((_known(line.equity_usd) for line in lines), ZERO)
     maintenance = sum((_known(line.mm_requirement_usd) for line in lines), ZERO)
     rest = max(uni, stress_floor) + sum(addons.values(), ZERO)
@@ -73,6 +73,13 @@ def totals(
         "efficiency": _efficiency(iso, net, uni),
         "worst_scenario": _worst(figures, rows),
         "greeks": _greeks(assembled, figures, rows),
+        "unified_liquidation": unified_prices(rows, assembled),
+        "reverse_stress": portfolio_reverse(accounts, rows, assembled, figures, model),
+        "comparison": Comparison(
+            isolated_requirement_usd=maintenance + iso,
+            cross_requirement_usd=maintenance + net,
+            unified_requirement_usd=maintenance + uni,
+        ),
     }
 
 
@@ -80,20 +87,6 @@ def _known(value: Decimal | None) -> Decimal:
     if value is None:
         raise ValueError("a total was asked over a figure that is not known")
     return value
-
-
-def _addons(accounts: Sequence[VenueAccount], rows: Rows, figures: Figures, model: Model) -> dict[str, Decimal]:
-    """Lines on top of the buffer."""
-    in_flight = ZERO
-    for account, row in zip(accounts, rows, strict=True):
-        if any(position.kind is PositionKind.IN_FLIGHT for position in account.positions):
-            in_flight += Decimal(max(0.0, float(figures.levels.value[row])))
-    pauses_per_year = Decimal(max((route.law.pauses_per_year for route in model.routes), default=0.0))
-    pauses = pauses_per_year * Decimal(model.settings.horizon_s) / 86_400 / YEAR_DAYS
-    return {
-        "oracle_uncertainty_usd": up(float(figures.levels.oracle_uncertainty[rows].sum())),
-        "in_flight_usd": up(in_flight * pauses),
-    }
 
 
 def _efficiency(iso: Decimal, net: Decimal, uni: Decimal) -> Efficiency:

@@ -26,7 +26,7 @@ def test_empty_portfolio_is_known_to_be_empty():
 
 def test_lines_add_up():
     made = report([perp(ONE, "100", "60000"), perp(TWO, "-100", "60000"), holding(ONE, "USDC", "5000", "0.01")])
-    addons = made.addons.oracle_uncertainty_usd + made.addons.in_flight_usd
+    addons = sum(getattr(made.addons, line) for line in type(made.addons).model_fields)
     buffer = max(made.unified_buffer_usd, made.stress_floor_usd)
     assert made.mm_requirement_usd == made.venue_maintenance_usd + buffer + addons
     assert made.mm_excess_usd == made.equity_usd - made.mm_requirement_usd
