@@ -1,11 +1,13 @@
 """One route as people and the API see it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import numpy as np
 
 from aggregator.bridge_laws import Law
 from risk.latency import EMPIRICAL_STRESS
+from risk.mobility import Mobility
 from risk.routes import Route
 
 
@@ -28,6 +30,12 @@ def row(law: Law, now: datetime) -> dict[str, object]:
         "tail_trusted": False if posterior is None else posterior.tail_trusted,
         "age_s": None if law.newest is None else int((now - law.newest).total_seconds()),
     }
+
+
+def no_route(mobility: Mobility, chains: Iterable[str]) -> tuple[str, ...]:
+    """Directed pairs of chains that no open route joins: money cannot move between them, g = 1."""
+    known = sorted(set(chains))
+    return tuple(f"{u} to {v}" for u in known for v in known if u != v and not mobility.between(u, v))
 
 
 def _quantiles(route: Route) -> dict[str, float | None]:

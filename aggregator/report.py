@@ -274,5 +274,7 @@ class MarginReport(Frozen):
     unified_liquidation: dict[str, UnifiedPrice] = {}
     reverse_stress: ReverseStressLine | None = None
     comparison: Comparison | None = None
+    no_route: tuple[str, ...] = ()
+    """Pairs of the portfolio's chains that no open bridge joins: money cannot move between them, g = 1."""
     venues: tuple[VenueLine, ...]
     positions: tuple[PositionLine, ...]

@@ -9,6 +9,7 @@ from decimal import Decimal
 from importlib.metadata import version
 
 from aggregator.assemble import Assembled, Gap, assemble
+from aggregator.bridge_view import no_route
 from aggregator.clock import unix
 from aggregator.figures import Figures, compute
 from aggregator.lines import position_lines, venue_line
@@ -135,6 +136,7 @@ class _Context:
             status=help_.status.status,
             status_reason=f"{gaps[0][0]}: {gaps[0][1]}" if help_.status.status is Status.UNKNOWN else reason,
             binding_account=None if binding is None else member.found[binding].id,
+            no_route=no_route(model.mobility(self.world.paused), (a.at.chain for a in member.found)),
             venues=lines,
             positions=position_lines(member.found, self.maker.registry, self.book, model.routes),
             **sums,

@@ -61,6 +61,8 @@ class Problem:
     arrives: Bool
     """(S, E)."""
     movable: F64
+    free: F64 | None
+    """(S, V) what may leave each place once a scenario has happened; None: whatever it holds."""
 
 
 def preposition(
@@ -70,6 +72,7 @@ def preposition(
     arrives: npt.ArrayLike,
     *,
     movable_usd: F64 | None = None,
+    free_usd: F64 | None = None,
     q: float = 0.975,
     eta: float = 1.0,
 ) -> Plan:
@@ -85,20 +88,22 @@ def preposition(
         (S, E) or (E,): whether an edge delivers before the destination is liquidated in that scenario.
     movable_usd
         (V,) what may leave each place now; None: all that is held.
+    free_usd
+        (S, V) what its venue lets out in each scenario (``risk.movable``); None: no further limit.
 
     Raises
     ------
     RiskInputError
         For shapes, an edge to itself or to an unknown place, a fee outside [0, 1), a negative capacity.
     """
-    problem = _checked(held_usd, losses_usd, edges, arrives, movable_usd)
+    problem = _checked(held_usd, losses_usd, edges, arrives, movable_usd, free_usd)
     if not (0 <= q < 1 and np.isfinite(eta) and eta >= 0):
         raise RiskInputError(f"q, eta: must be in [0, 1) and >= 0, were {q}, {eta}")
     return _Programme(problem, q, eta).solve()
 
 
 def _checked(
-    held: F64, losses: F64, edges: Sequence[Edge], arrives: npt.ArrayLike, movable: F64 | None
+    held: F64, losses: F64, edges: Sequence[Edge], arrives: npt.ArrayLike, movable: F64 | None, later: F64 | None
 ) -> Problem:
     held = as_floats("held_usd", held, (np.size(held),))
     require("held_usd", held, ~np.isfinite(held), "finite")
@@ -116,7 +121,10 @@ def _checked(
         ) from None
     free = np.maximum(held, 0.0) if movable is None else as_floats("movable_usd", movable, (len(held),))
     require("movable_usd", free, ~(np.isfinite(free) & (free >= 0)), "finite and >= 0")
-    return Problem(held, losses, tuple(edges), there, free)
+    if later is not None:
+        later = as_floats("free_usd", later, losses.shape)
+        require("free_usd", later, ~(np.isfinite(later) & (later >= 0)), "finite and >= 0")
+    return Problem(held, losses, tuple(edges), there, free, later)
 
 
 def _check_edge(number: int, edge: Edge, places: int) -> None:
@@ -214,8 +222,16 @@ class _Programme:
         rows = np.concatenate([deficit_rows, tail_rows, base + live + self.source])
         at = np.concatenate([deficit_at, tail_at, np.arange(self.E)])
         data = np.concatenate([deficit, tail, np.ones(self.E)])
-        return coo_array((data, (rows, at)), shape=(base + live + V, columns))
+        height = base + live + V
+        if self.p.free is not None:  # what leaves a place after the scenario
+            rows = np.concatenate([rows, height + self.f_scenario * V + self.source[self.f_edge]])
+            at, data = np.concatenate([at, f + np.arange(m)]), np.concatenate([data, np.ones(m)])
+            height += live * V
+        return coo_array((data, (rows, at)), shape=(height, columns))
 
     def _upper_bounds(self) -> F64:
         live = len(self.live)
-        return np.concatenate([-self.losses.ravel(), np.zeros(live), self.p.movable / self.scale])
+        bounds = [-self.losses.ravel(), np.zeros(live), self.p.movable / self.scale]
+        if self.p.free is not None:
+            bounds.append(self.p.free[self.live].ravel() / self.scale)
+        return np.concatenate(bounds)

@@ -77,5 +77,9 @@ def _route(
         challenge_s=table.get("challenge_s", {}).get(source, 0.0),
         horizon_s=horizon_s,
     )
+    if not table["capacity_usd"] > 0:
+        raise RiskInputError(f"capacity_usd: must be above 0, was {table['capacity_usd']}; leave the bridge out")
+    if not np.isfinite(law.quantile(0.5)):
+        raise RiskInputError("no finite quantile: more than half of all transfers would never arrive")
     chains = content["chains"]
     return Route(chains[source], chains[destination], bridge, law, table["fee_bps"], table["capacity_usd"], mark)

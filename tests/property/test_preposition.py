@@ -122,6 +122,20 @@ def test_books_balance_and_limits_hold(seed):
     assert plan.fees == pytest.approx(out.sum() - into.sum(), abs=1e-6 * scale)
 
 
+@some
+@given(seeds, st.floats(0, 1))
+def test_a_venue_that_lets_less_out_never_helps(seed, share):
+    held, losses = book(seed)
+    free = np.maximum(held - losses, 0.0)
+    all_of_it = objective(held, losses, mesh(len(held), 0.001), True)
+    some_of_it = objective(held, losses, mesh(len(held), 0.001), True, free_usd=free * share)
+    none = objective(held, losses, mesh(len(held), 0.001), True, free_usd=free * 0.0)
+    slack = 1e-6 * np.abs(losses).max()
+    assert all_of_it <= some_of_it + slack <= none + 2 * slack
+    alone = objective(held, losses, mesh(len(held), 0.001), False)
+    assert close(none, alone, np.abs(losses).max())
+
+
 def test_nothing_to_do_where_nothing_can_be_short():
     plan = preposition(np.array([9.0, 9.0]), -np.ones((5, 2)), mesh(2, 0.001), True)
     assert plan.objective == 0
@@ -154,6 +168,8 @@ GOOD = {"held_usd": np.ones(2), "losses_usd": np.ones((3, 2)), "edges": [Edge(0,
         ({"edges": [Edge(0, 1, 0.0, np.nan)]}, "capacity"),
         ({"arrives": np.ones((3, 4), bool)}, "arrives"),
         ({"movable_usd": np.array([-1.0, 0.0])}, "movable_usd"),
+        ({"free_usd": np.full((3, 2), -1.0)}, "free_usd"),
+        ({"free_usd": np.ones((2, 2))}, "free_usd"),
         ({"q": 1.0}, "q, eta"),
         ({"eta": -1.0}, "q, eta"),
     ],

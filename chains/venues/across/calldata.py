@@ -45,7 +45,7 @@ def deposit(
 def received_raw(raw: int, fee_bps: float) -> int:
     """What arrives of ``raw``, the fee rounded up; raises ValueError where nothing would."""
     fee = (Decimal(raw) * Decimal(str(fee_bps)) / 10_000).to_integral_value(ROUND_CEILING)
-    if raw <= 0 or not 0 <= fee < raw:
+    if raw <= 0 or fee_bps < 0 or fee >= raw:
         raise ValueError(f"fee_bps: {fee_bps} of {raw} units leaves nothing")
     return raw - int(fee)
 
