@@ -12,7 +12,7 @@ from chains.indexer.types import IndexEvent, IndexStore, Reading, Readings, Refr
 from chains.protocols import VenueReader
 from chains.types import BlockRef, Cut, VenueAccount, VenueId
 
-FIRST_RETRY_S: Final = 2.0
+FIRST_RETRY_S: Final = 0.5
 LAST_RETRY_S: Final = 60.0
 
 

@@ -14,7 +14,7 @@ from chains.deployments_file import plain
 from chains.errors import EndpointUnreachable
 from chains.indexer.types import Advanced, Failing, Recovered, Refreshed, RolledBack
 from chains.types import Call, Finality
-from tests.kit.index_chains import Bench, clients_of, file_store, lender, memory_store, settle, venue_readers
+from tests.kit.index_chains import Bench, clients_of, file_store, lender, settle, venue_readers
 
 pytestmark = pytest.mark.devnet
 
@@ -26,9 +26,9 @@ def lenders():
 
 
 @pytest.fixture
-async def bench(lenders):
+async def bench(lenders, tmp_path):
     async with clients_of({one.chain: [one.node.http_url] for one in lenders}) as clients:
-        store = await memory_store()
+        store = await file_store(tmp_path / "bench.db")
         yield Bench(clients, {one.chain: one.deployment for one in lenders}, store)
         await store.close()
 
