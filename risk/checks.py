@@ -80,6 +80,8 @@ def between(
 
 def distinct(name: str, names: Sequence[str]) -> None:
     """Refuse empty and repeated names."""
+    seen: set[str] = set()
     for index, item in enumerate(names):
-        if not item or item in names[:index]:
+        if not item or item in seen:
             raise RiskInputError(f"{name}[{index}] = {item!r}: must be a name that is not used twice")
+        seen.add(item)

@@ -229,3 +229,22 @@ def test_parameters_carry_their_hash_and_refuse_other_keys() -> None:
         parse(FhsParams, 'id = "x"\nspeed = 1')
     with pytest.raises(ParameterError, match="no such file"):
         load(FhsParams, "fhs_v99")
+
+
+def test_filtered_history_covers_a_tail_that_is_known() -> None:
+    # One bar ahead, 99 %, volatility clusters and then rises: breaches are binomial, 1 to 14 of 600 (99.8 %).
+    rng, bars, days = np.random.default_rng(8), 1_700, 600
+    r, v = np.empty((bars, 1)), 1e-4
+    for t in range(bars):
+        r[t] = math.sqrt(v) * rng.standard_t(5) * math.sqrt(3 / 5)
+        v = (2e-6 if t < 1_000 else 1e-5) + 0.06 * r[t, 0] ** 2 + 0.92 * v
+    params = replace(load(FhsParams, "fhs_v1"), decay=0.94, horizon_bars=1, stride_bars=1)
+    alone = FactorArrays(("ETH",), np.array([0.01]), np.array([False]), (), np.array([]))
+    breaches = plain = 0
+    for day in range(bars - days, bars):
+        past = r[day - 800 : day]
+        losses = -fhs_set(params, alone, past).factor_shock[:, 0]
+        breaches += -math.expm1(r[day, 0]) > tail_of(losses, 0.99).var
+        plain += -r[day, 0] > 2.326 * r[:500].std()
+    assert 1 <= breaches <= 14
+    assert plain > 14  # a constant volatility does not cover
