@@ -14,7 +14,7 @@ from aggregator.bridge_laws import (
     laws,
     read_observations,
 )
-from aggregator.bridge_view import row
+from aggregator.bridge_view import no_route, row
 from aggregator.config import ModelSettings
 from aggregator.errors import ConfigError
 from aggregator.model import load_model
@@ -127,3 +127,12 @@ def test_wrong_columns_and_missing_files_are_named(tmp_path):
         read_observations(written(tmp_path, header="a,b"))
     with pytest.raises(ObservationError, match="cannot be read"):
         read_observations(tmp_path / "none.csv")
+
+
+def test_chains_that_no_open_route_joins_are_named():
+    model = load_model(ModelSettings(bridges=("across",)), (*CHAINS, "eip155:59144"))
+    assert no_route(model.mobility(frozenset()), CHAINS) == ()
+    gone = no_route(model.mobility(frozenset({"across"})), (ARB, BASE))
+    assert gone == (f"{ARB} to {BASE}", f"{BASE} to {ARB}")
+    assert model.mobility(frozenset({"across"})).g[1, 3] == 1.0
+    assert f"{ARB} to eip155:59144" in no_route(model.mobility(frozenset()), (ARB, "eip155:59144"))
