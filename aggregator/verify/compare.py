@@ -7,7 +7,7 @@ from decimal import Decimal
 from aggregator.factors import FactorParams
 from aggregator.registry import AssetRegistry
 from aggregator.verify.model import CannotModel, Figures, contract_figures, modelled
-from chains.types import ReadFailure, VenueAccount, VenueId
+from chains.types import ReadFailure, VenueAccount
 
 TOLERANCE = 1e-9
 PRICE_TOLERANCE = 1e-4
@@ -16,9 +16,6 @@ EXACT_PRICE = 1e-8
 """Up to there the venue sees the scenario's price itself, to the last digit of a feed with 8 decimals."""
 BPS = 10_000
 BASE_UNIT = 1e-8
-
-ACCURACY: Mapping[VenueId, float] = {}
-"""Venues whose own arithmetic is coarser than the tolerance, with what it is good for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +75,13 @@ def compare(
 ) -> Row:
     """One row; ``after`` is None where the account could not be read any more."""
     account = subject.account
-    allowed = max(tolerance, ACCURACY.get(account.venue, 0.0))
     if after is None:
-        return _failed(subject, scenario, allowed, "the account is gone after the scenario")
+        return _failed(subject, scenario, tolerance, "the account is gone after the scenario")
     try:
         ours = modelled(account, after, moves, registry, params)
         theirs = contract_figures(after, ours.scale_usd)
     except CannotModel as reason:
-        return _failed(subject, scenario, allowed, str(reason))
+        return _failed(subject, scenario, tolerance, str(reason))
     model = _without_lost_losses(ours.figures, theirs)
     rounding = rounding_usd(account, theirs)
     error = max(_error(model, theirs, rounding), _own_error(after))
@@ -102,10 +98,10 @@ def compare(
         model_liquidatable=model.surplus_usd < 0,
         contract_liquidatable=after.liquidatable,
         rel_error=error,
-        tolerance=allowed,
+        tolerance=tolerance,
         price_gap=ours.price_gap,
         price_basis="scenario" if ours.price_gap <= EXACT_PRICE else "venue",
-        problem=_problem(error, allowed, ours.price_gap, model, after, rounding),
+        problem=_problem(error, tolerance, ours.price_gap, model, after, rounding),
         notes=after.degraded,
     )
 

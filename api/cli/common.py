@@ -14,7 +14,7 @@ from chains.devnet import worldfile
 STATE_DIR = Path(".devnet")
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file (TOML).")]
-DevnetOption = Annotated[Path | None, typer.Option("--devnet", help="Folder of a running devnet to use.")]
+DevnetOption = Annotated[Path | None, typer.Option("--devnet", help="Folder of a running devnet or of forks.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on standard output, nothing else.")]
 
 
