@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aggregator.config import Settings
+from aggregator.errors import ConfigError
 from aggregator.factors import FactorParams, load_factors
 from aggregator.portfolios import Portfolios, by_chain
 from aggregator.registry import AssetRegistry
@@ -187,8 +188,12 @@ async def _forked(
 
 
 def fork_spec(settings: Settings, chain: ChainId) -> ForkSpec:
-    """The first endpoint of a chain, at its latest block."""
-    return ForkSpec(chain, settings.chains[chain].rpc_urls[0].get_secret_value())
+    """The first HTTP endpoint of a chain, at its latest block; raises ConfigError where it has none."""
+    urls = (url.get_secret_value() for url in settings.chains[chain].rpc_urls)
+    url = next((url for url in urls if url.startswith("http")), None)
+    if url is None:
+        raise ConfigError(f"chains.{chain}.rpc_urls: a fork needs an http(s) endpoint")
+    return ForkSpec(chain, url)
 
 
 def _readers(

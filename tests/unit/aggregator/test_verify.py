@@ -5,9 +5,12 @@ from decimal import Decimal
 
 import pytest
 
+from aggregator.config import make_settings
+from aggregator.errors import ConfigError
 from aggregator.factors import load_factors
 from aggregator.registry import AssetRegistry
 from aggregator.verify.compare import Subject, comparable, compare, unread
+from aggregator.verify.run import fork_spec
 from aggregator.verify.scenarios import BadScenario, choose, load_scenarios
 from chains.caip import AccountId, Address, chain_id, erc20
 from chains.deployments import AssetInfo, ChainDeployment
@@ -159,3 +162,12 @@ def test_named_scenarios_all_move_something():
     assert {"crash-10", "crash-20", "crash-40", "rally-20", "btc-only", "depeg"} <= set(named)
     assert all(scenario.moves(PARAMS) and scenario.about for scenario in named.values())
     assert choose(()) == tuple(named.values())
+
+
+def test_chains_are_forked_from_their_first_http_endpoint():
+    def settings(*urls: str):
+        return make_settings({"deployments": "w.json", "chains": {"1": {"rpc_urls": urls}}}, "t")
+
+    assert fork_spec(settings("wss://a.example", "https://b.example/k"), CHAIN).url == "https://b.example/k"
+    with pytest.raises(ConfigError, match=r"eip155:1\.rpc_urls"):
+        fork_spec(settings("wss://a.example"), CHAIN)
