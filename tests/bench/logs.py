@@ -17,6 +17,7 @@ from chains.evm.rpc import HttpTransport, TransportLimits
 from chains.types import LogFilter
 from tests.bench import Row
 from tests.bench._contracts import CHAIN, LOGS_PER_TX, events_code, node, place
+from tests.bench._timing import best_of
 
 BLOCKS = 200
 LOGS = BLOCKS * LOGS_PER_TX
@@ -47,13 +48,18 @@ def run() -> list[Row]:
 
 async def _run(url: str, target: Address, first: int) -> list[Row]:
     ranges = [(start, min(start + STEP, first + BLOCKS) - 1) for start in range(first, first + BLOCKS, STEP)]
-    web3 = WEB3_BLOCKS * LOGS_PER_TX / await _web3(url, target, first)
+    web3 = max([WEB3_BLOCKS * LOGS_PER_TX / await _web3(url, target, first) for _ in range(3)])
     async with aiohttp.ClientSession() as session, HttpTransport(CHAIN, [url], limits=UNLIMITED) as transport:
         client = EvmClient(CHAIN, transport)
-        fetched = await _best(5, lambda: _fetch_only(session, url, target, ranges))
-        columns = LOGS / await _best(5, lambda: _columns(client, target, ranges))
-        values = LOGS / await _best(3, lambda: _values(client, target, ranges))
-        fetch_only = LOGS / min(fetched, await _best(5, lambda: _fetch_only(session, url, target, ranges)))
+        seconds = await best_of(
+            8,
+            {
+                "fetch only": lambda: _fetch_only(session, url, target, ranges),
+                "columns": lambda: _columns(client, target, ranges),
+                "values": lambda: _values(client, target, ranges),
+            },
+        )
+    fetch_only, columns, values = (LOGS / seconds[name] for name in ("fetch only", "columns", "values"))
     return [
         Row("logs: web3.py get_logs", web3, "logs/s", "", None, ""),
         Row("logs: fetch only", fetch_only, "logs/s", "", None, ""),
@@ -61,17 +67,6 @@ async def _run(url: str, target: Address, first: int) -> list[Row]:
         Row("logs: ours, columns", columns, "logs/s", "fetch only", columns / fetch_only, ">= 0.6"),
         Row("logs: ours, Log values", values, "logs/s", "web3.py get_logs", values / web3, ""),
     ]
-
-
-async def _best(times: int, way: Callable[[], Awaitable[None]]) -> float:
-    """Shortest of some runs; the first warms up."""
-    await way()
-    best = float("inf")
-    for _ in range(times):
-        started = time.perf_counter()
-        await way()
-        best = min(best, time.perf_counter() - started)
-    return best
 
 
 async def _web3(url: str, target: Address, first: int) -> float:

@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-import time
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
@@ -21,6 +20,7 @@ from chains.evm.rpc import HttpTransport, TransportLimits
 from chains.types import Finality
 from tests.bench import Row
 from tests.bench._contracts import CHAIN, VALUES, node, place, values_code
+from tests.bench._timing import Way, best_of
 
 ACCOUNTS = 1000
 READ = Function("values(address)", f"(uint256[{VALUES}])")
@@ -33,7 +33,6 @@ ABI = [
 ]  # fmt: skip
 GATHERED, BATCH = 50, 250
 UNLIMITED = TransportLimits(rate_per_s=10_000_000, concurrency=2, batch=1)
-Way = Callable[[], Awaitable[object]]
 
 
 def run() -> list[Row]:
@@ -54,16 +53,16 @@ async def _run(url: str, target: Address) -> list[Row]:
     seconds: dict[str, float] = {}
     for name, make in (("web3.py", _gathered), ("web3.py batch", _web3_batch)):
         provider = AsyncHTTPProvider(url)
-        seconds[name] = await _best(1, make(AsyncWeb3(provider), *these))
+        seconds |= await best_of(2, {name: make(AsyncWeb3(provider), *these)})
         await provider.disconnect()
     async with HttpTransport(CHAIN, [url], limits=TransportLimits(rate_per_s=10_000_000)) as transport:
         w3 = AsyncWeb3(as_web3_provider(transport))
-        seconds["web3.py on our transport"] = await _best(1, _gathered(w3, *these))
+        seconds |= await best_of(2, {"web3.py on our transport": _gathered(w3, *these)})
     async with aiohttp.ClientSession() as session, HttpTransport(CHAIN, [url], limits=UNLIMITED) as transport:
-        seconds["raw JSON-RPC batch"] = await _best(9, _raw_batch(url, session, *these))
-        seconds["ours"] = await _best(9, _ours(transport, *these))
-    if (multicall := _multicall(url, *these)) is not None:
-        seconds["multicall.py"] = await _best(3, multicall)
+        ways = {"raw JSON-RPC batch": _raw_batch(url, session, *these), "ours": _ours(transport, *these)}
+        if (multicall := _multicall(url, *these)) is not None:
+            ways["multicall.py"] = multicall
+        seconds |= await best_of(8, ways)
     return _rows(seconds)
 
 
@@ -76,17 +75,6 @@ def _rows(seconds: dict[str, float]) -> list[Row]:
         for name, took in seconds.items()
         if name != "ours"
     ]
-
-
-async def _best(times: int, way: Way) -> float:
-    """Shortest of some runs; the first warms up."""
-    await way()
-    best = float("inf")
-    for _ in range(times):
-        started = time.perf_counter()
-        await way()
-        best = min(best, time.perf_counter() - started)
-    return best
 
 
 def _check(found: Sequence[int], expected: Sequence[int]) -> None:
