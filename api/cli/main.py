@@ -20,6 +20,7 @@ from api.cli.demo import demo
 from api.cli.fit import app as fit_app
 from api.cli.fork import app as fork_app
 from api.cli.index import index
+from api.cli.init import init
 from api.cli.prices import app as prices_app
 from api.cli.verify import verify_command
 from chains.devnet.anvil import AnvilError
@@ -43,6 +44,7 @@ app.command("scan")(margin.scan)
 app.command("serve")(serve.serve)
 app.command("index")(index)
 app.command("check")(serve.check)
+app.command("init")(init)
 app.command("advice")(advice)
 app.command("bridges")(bridges)
 app.add_typer(devnet.app, name="devnet")
