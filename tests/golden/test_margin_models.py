@@ -10,6 +10,7 @@ from risk.book import Book, Collateral, Expiry, Market
 from risk.models.auction import auction_state, discount_at, load_auction
 from risk.models.pm2 import PortfolioMargin, load_pm
 from risk.models.pm2params import Row
+from risk.models.registry import load_model
 from risk.models.result import BASIS_ROW
 from risk.models.span16 import ScanRule, SpanMargin, load_span, scan_rows
 from risk.models.standard import load_standard
@@ -266,3 +267,23 @@ def test_okx_example() -> None:
     assert mm == pytest.approx(2_946.54808410, abs=1e-7)
     assert ltc.initial == pytest.approx(249.16186679, abs=1e-7)
     assert okx.RiskUnit(basis=8_053.32, least=3_020.17).maintenance == pytest.approx(8_053.32)
+
+
+def test_the_book_of_the_documentation() -> None:
+    # docs/models.md, worked there by hand.
+    strikes, sides = np.array([2_200.0, 1_800.0]), np.array([True, False])
+    end = Expiry(30 * DAY_S, 2_000.0, 0.05, strikes, sides, np.array([-1.0, -1.0]), np.array([0.6, 0.65]))
+    market = Market("ETH", 2_000.0, perp_amount=0.5, perp_price=2_000.0, expiries=(end,))
+    wanted = {
+        "pm2": (333.8292, 424.7865),
+        "standard": (425.0, 620.0),
+        "pmrm": (529.9365, 662.4206),
+        "span16": (426.2659, 532.8324),
+    }
+    for name, figures in wanted.items():
+        got = load_model(name).margin(Book(1_000.0, (market,)))
+        assert (got.maintenance_usd, got.initial_usd) == pytest.approx(figures, abs=1e-4)
+    got = load_model("pm2").margin(Book(1_000.0, (market,)))
+    assert got.mark_usd == pytest.approx(872.2007, abs=1e-4)
+    assert got.lines["worst_scenario_usd"] == pytest.approx(364.7865, abs=1e-4)
+    assert got.worst == "spot -18.0000%, vol up"

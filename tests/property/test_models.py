@@ -13,6 +13,7 @@ from risk.errors import RiskInputError
 from risk.matrix import change_matrix
 from risk.models.es import as_positions, load_es
 from risk.models.pm2 import load_pm
+from risk.models.registry import MODELS, load_model
 from risk.models.span16 import load_span
 from risk.models.standard import load_standard
 from risk.paramfile import load
@@ -251,3 +252,9 @@ def test_huge_beside_tiny_amounts_stay_exact() -> None:
     market = Market("ETH", 2_000.0, perp_amount=1e18, perp_price=2_000.0, base_amount=1e-6)
     got = STANDARD.margin(Book(markets=(market,)))
     assert got.maintenance_by_position["ETH base"] == pytest.approx(1e-6 * 2_000.0 * 0.2, rel=1e-12)
+
+
+def test_shipped_models_load_by_name() -> None:
+    assert {name: load_model(name).id for name in MODELS} == {name: name for name in MODELS}
+    with pytest.raises(RiskInputError, match="is none of pm2, pmrm, standard, span16"):
+        load_model("var")
