@@ -12,6 +12,7 @@ from oracles.sources.pyth import PythSource
 from oracles.sources.rates import RateSource
 from oracles.sources.twap import TwapSource
 from oracles.sources.venues import AaveOracleSource, SynthetixRatesSource
+from oracles.sources.vol_surfaces import LyraVolSource
 
 SYNTHS = {"ETH": "sETH", "BTC": "sBTC", "LINK": "sLINK", "SUSD": "sUSD"}
 """Synthetix' currency of a price key."""
@@ -47,6 +48,12 @@ def venue_facts(client: ChainClient, deployment: ChainDeployment) -> tuple[Price
     if (synthetix := deployment.venues.get(VenueId("synthetix-perps-v2"))) is not None:
         sources.append(SynthetixRatesSource(client, synthetix["futures_market_manager"], SYNTHS))
     return tuple(sources)
+
+
+def surfaces_of(client: ChainClient, deployment: ChainDeployment, asset: str) -> tuple[LyraVolSource, ...]:
+    """Volatility surfaces of an asset on a chain."""
+    market = deployment.venues.get(VenueId("lyra-v1"), {}).get(f"{asset}.option_market")
+    return () if market is None else (LyraVolSource(client, asset, market),)
 
 
 def with_mirrors(pools: tuple[TwapPool, ...], params: PriceParams) -> tuple[TwapPool, ...]:

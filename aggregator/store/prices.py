@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col
 
+from aggregator.errors import StoreError
 from aggregator.prices import PriceLine
 from aggregator.store.repository import Store
 from aggregator.store.rows import PriceRow
@@ -78,6 +79,35 @@ class PriceLog:
                 return
 
 
+_USUAL = (
+    b'{"price_key":"USDC","time":"2026-01-02T03:04:05Z","status":"DEGRADED","reason":"2 of 3 groups agree; '
+    b"uniswap@eip155:42161 is -1667 bps off the median 3000.00000000, band 100 bps; no vote; of 3 groups have a "
+    b'vote (chainlink, pyth, uniswap)","low_usd":null,"mid_usd":"3000.12","high_usd":"3001.5",'
+    b'"borrow_ceiling_usd":null,"observed_at":1700000000,"age_s":12,"parameters":"params_v1","notes":[],"contributors":[{"group":"chainlink",'
+    b'"source":"chainlink@eip155:1","price_usd":"2999.8","half_width_usd":"15","observed_at":1700000000,'
+    b'"share":"0.3333"},{"group":"pyth","source":"pyth@eip155:8453","price_usd":"1.00000000","half_width_usd":"0.005",'
+    b'"observed_at":1700000000,"share":"0.3333"},{"group":"uniswap","source":"uniswap@eip155:10"}],"dissenters":[{'
+    b'"source":"chainlink@eip155:42161","group":"chainlink","reason":"outside_band","detail":"stale, 7200 s old, '
+    b'limit 3720 s","price_usd":null}],"facts":[{"source":"venue:aave-v3@eip155:1","price_usd":"3000",'
+    b'"observed_at":1700000000,"off_bps":"0.0"},{"source":"venue:synthetix@eip155:10"}]}'
+)
+"""What lines look like: compressing against it makes each a third of its size. Part of the format ``_FORMAT``."""
+_FORMAT = b"\1"
+
+
+def packed(text: str) -> bytes:
+    """A line's JSON as it is stored."""
+    press = zlib.compressobj(9, zdict=_USUAL)
+    return _FORMAT + press.compress(text.encode()) + press.flush()
+
+
+def unpacked(body: bytes) -> bytes:
+    """The JSON of a stored line; raises StoreError for a format that this version does not know."""
+    if body[:1] != _FORMAT:
+        raise StoreError(f"database: a price is stored in format {body[:1]!r}, written by a newer version")
+    return zlib.decompressobj(zdict=_USUAL).decompress(body[1:])
+
+
 def _values(line: PriceLine) -> dict[str, Any]:
     return {
         "price_key": line.price_key,
@@ -86,12 +116,12 @@ def _values(line: PriceLine) -> dict[str, Any]:
         "low_usd": line.low_usd,
         "mid_usd": line.mid_usd,
         "high_usd": line.high_usd,
-        "body": zlib.compress(line.model_dump_json().encode(), 6),
+        "body": packed(line.model_dump_json()),
     }
 
 
 def _line(body: bytes) -> PriceLine:
-    return PriceLine.model_validate_json(zlib.decompress(body))
+    return PriceLine.model_validate_json(unpacked(body))
 
 
 def price_rows(lines: Iterable[PriceLine]) -> list[PriceRow]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.console import Console
+from rich.table import Table
 from typer.core import TyperGroup
 
 from aggregator.clock import utc_now
@@ -21,7 +22,10 @@ from aggregator.wiring import wire
 from api.cli.common import ConfigOption, DevnetOption, JsonOption, log_to_stderr, settings_from
 from api.cli.incident_tour import show_incident
 from api.cli.price_picture import picture
+from chains.cut import cut
+from oracles.catalogue import surfaces_of
 from oracles.incidents import load_incidents
+from oracles.sources.vol_surfaces import Vols
 
 
 class _ShowByDefault(TyperGroup):
@@ -110,6 +114,27 @@ def import_(
     typer.echo(f"{source}: {len(lines)} rows, {added} new")
 
 
+@app.command("vols")
+def vols(
+    asset: Annotated[str, typer.Argument(help="Underlying, for example ETH.")],
+    config: ConfigOption = None,
+    devnet: DevnetOption = None,
+) -> None:
+    """Implied volatilities by the venues' own surfaces: one line per expiry, with the venue's confidence."""
+    log_to_stderr()
+    found = asyncio.run(_vols(settings_from(config, devnet), asset))
+    table = Table()
+    for name in ("source", "expiry (UTC)", "strike", "volatility", "confidence"):
+        table.add_column(name, justify="left" if name in {"source", "expiry (UTC)"} else "right")
+    for quote in sorted(found.found, key=lambda q: (q.source, q.expiry, q.strike_usd)):
+        expiry = f"{datetime.fromtimestamp(quote.expiry, UTC):%Y-%m-%d %H:%M}"
+        vol, strike = f"{quote.vol * 100:.1f} %", f"{quote.strike_usd:,.0f}"
+        table.add_row(quote.source, expiry, strike, vol, f"{quote.confidence:.2f}")
+    for gap in found.gaps:
+        table.add_row(gap.source, gap.reason, "", "", gap.detail)
+    Console().print(table, highlight=False)
+
+
 @app.command("replay")
 def replay(
     incident: Annotated[str | None, typer.Argument(help="Name of an incident; without one their list.")] = None,
@@ -145,6 +170,17 @@ async def _now(settings: Settings, asset: str) -> tuple[PriceLine, list[dict[str
             raise NoSuchPrice(f"{asset!r} has no source; there are {', '.join(done.book) or 'none'}")
         clocks = [line.model_dump() for line in clock_lines(done.clocks)]
         return price_line(done.book[asset], done.at, done.book.parameters), clocks
+
+
+async def _vols(settings: Settings, asset: str) -> Vols:
+    async with wire(settings) as wired:
+        cycle = wired.cycle
+        at = await cut(cycle.clients, cycle.finality, utc_now().timestamp(), max_head_age_s=cycle.max_head_age_s)
+        sources = [s for c, d in cycle.deployments.items() for s in surfaces_of(cycle.clients[c], d, asset)]
+        if not sources:
+            raise NoSuchPrice(f"no venue of the deployments has options on {asset!r}")
+        answers = await asyncio.gather(*(source.surface(at) for source in sources))
+    return Vols(tuple(q for a in answers for q in a.found), tuple(g for a in answers for g in a.gaps))
 
 
 async def _then(settings: Settings, asset: str, at: datetime) -> tuple[PriceLine, list[dict[str, Any]]]:

@@ -137,6 +137,11 @@ async def test_lyras_surface_is_the_board_times_the_skew_of_every_strike(devnet)
     assert {(q.expiry, q.strike_usd): q.vol for q in answer.found} == wanted
     assert answer.gaps == ()
     assert done.clocks
+    shown = await asyncio.to_thread(
+        CliRunner().invoke, app, ["prices", "vols", "ETH", "--devnet", str(devnet.state_dir)]
+    )
+    assert shown.exit_code == 0, (shown.output, shown.exception)
+    assert shown.stdout.count("lyra-v1@eip155:10") == len(wanted)
 
 
 async def test_an_exchange_of_the_settings_has_a_vote_and_a_stablecoin_its_own_price(devnet):

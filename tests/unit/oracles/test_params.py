@@ -6,6 +6,13 @@ import pytest
 from oracles.params import ParamsError, load_params, parse_params
 
 TEXT = (files("oracles") / "params_v1.toml").read_text()
+CAP = """[caps.WSTETH]
+base = "ETH"
+snapshot_ratio = "1.19"
+snapshot_at = 1700000000
+growth_bps_per_year = 968
+
+"""
 
 
 def test_the_shipped_parameters_load() -> None:
@@ -33,6 +40,14 @@ def test_the_shipped_parameters_load() -> None:
         ("sequencer_grace_s = 3600", "sequencer_grace_s = -1", "sources.sequencer_grace_s: expected a"),
         ("[sources]", "[source]", "sources: expected a table"),
         ("max_ahead_s = 60", "max_ahead_s = ", "not TOML"),
+        ("readmit_pct = 50", "readmit_pct = 0", "gate.readmit_pct: expected 1 to 100, was 0"),
+        ("untimed_weight_pct = 50", "untimed_weight_pct = 10", "gate.untimed_weight_pct: expected 50 to 100"),
+        ("leap_factor = 8", "leap_factor = 1", "gate.leap_factor: expected 2 to 1000"),
+        ("[gate]", "[gates]", "gate: expected a table"),
+        ("strikes = 4", "strokes = 4", "gate.strike|gate.stroke"),
+        ("[sources]", CAP.replace("1.19", "0") + "[sources]", "caps.WSTETH.snapshot_ratio: expected a"),
+        ("[sources]", CAP.replace("1.19", "many") + "[sources]", "caps.WSTETH.snapshot_ratio: expected a"),
+        ("[sources]", CAP.replace("base", "bass") + "[sources]", "caps.WSTETH.bas"),
     ],
 )  # fmt: skip
 def test_a_wrong_parameter_is_named(old: str, new: str, message: str) -> None:
@@ -43,3 +58,9 @@ def test_a_wrong_parameter_is_named(old: str, new: str, message: str) -> None:
 def test_unknown_parameters_are_named() -> None:
     with pytest.raises(ParamsError, match=r"prices\.parameters: no parameters 'params_v9'"):
         load_params("params_v9")
+
+
+def test_a_cap_is_read_with_its_growth() -> None:
+    cap = parse_params(TEXT.replace("[sources]", CAP + "[sources]")).caps["WSTETH"]
+    assert (cap.base, str(cap.snapshot_ratio), cap.growth_bps_per_year) == ("ETH", "1.19", 968)
+    assert cap.ratio(0) == cap.snapshot_ratio
