@@ -47,6 +47,10 @@ class Cycle:
 
     async def run(self, now: datetime, portfolios: Portfolios | None = None) -> tuple[MarginReport, ...]:
         """Reports of all portfolios (or of those given) at one cut."""
+        return self.maker.make(await self.world(now, portfolios))
+
+    async def world(self, now: datetime, portfolios: Portfolios | None = None) -> World:
+        """Everything read at one cut, before any figure is made of it."""
         wanted = self.portfolios if portfolios is None else portfolios
         at = await self._cut(now)
         accounts = sorted({account for ids in wanted.members.values() for account in ids})
@@ -58,7 +62,7 @@ class Cycle:
         book = await self.desk.price(quotes, at, now, now.timestamp())
         _observe(at, reads, now)
         clocks = self.desk.last.clocks if self.desk.last else ()
-        return self.maker.make(World(now, at, wanted, reads, quotes, paused, book, clocks))
+        return World(now, at, wanted, reads, quotes, paused, book, clocks)
 
     async def prices(self, now: datetime) -> PriceRound:
         """Prices alone, at one cut."""

@@ -16,6 +16,7 @@ from api.cli import devnet, margin, serve
 from api.cli.advice import advice
 from api.cli.backtest import app as backtest_app
 from api.cli.bridges import bridges
+from api.cli.cascade import cascade
 from api.cli.demo import demo
 from api.cli.fit import app as fit_app
 from api.cli.fork import app as fork_app
@@ -44,6 +45,7 @@ app.command("scan")(margin.scan)
 app.command("serve")(serve.serve)
 app.command("index")(index)
 app.command("check")(serve.check)
+app.command("cascade")(cascade)
 app.command("init")(init)
 app.command("advice")(advice)
 app.command("bridges")(bridges)
