@@ -119,14 +119,20 @@ async def test_verdict_flips_where_the_surplus_changes_sign(venue: tuple[Contrac
 
     async def at(price: int) -> VenueAccount:
         chainlink.submit(reading.ctx, "ETH", Decimal(price).scaleb(-8))
-        return await reading.one(user)
+        account = await reading.one(user)
+        assert account.liquidatable == (account.surplus_usd < 0)
+        return account
 
     low, high = 2_000 * 10**8, 4_000 * 10**8
     while high - low > 1000:
         middle = (low + high) // 2
         low, high = (middle, high) if (await at(middle)).liquidatable else (low, middle)
-    dead, alive = await at(low), await at(high)
+    dead, alive = (
+        await at(low),
+        await at(high + 10**5),
+    )  # a thousandth of a dollar: interest of the seconds between
     assert dead.surplus_usd < 0 <= alive.surplus_usd
+    assert alive.surplus_usd < Decimal("0.1")
 
 
 async def test_exposures_foretell_a_moved_price(venue: tuple[Contract, Bench]) -> None:

@@ -6,7 +6,18 @@ from decimal import Decimal
 
 from chains.caip import AccountId
 from chains.deployments import AssetInfo
-from chains.types import BlockRef, Exposure, OwnCheck, Position, PositionKind, Spot, VenueAccount, VenueId
+from chains.types import (
+    BlockRef,
+    Closing,
+    Exposure,
+    Liquidation,
+    OwnCheck,
+    Position,
+    PositionKind,
+    Spot,
+    VenueAccount,
+    VenueId,
+)
 
 VENUE = VenueId("compound-v3")
 INDEX_SCALE = 10**15
@@ -102,7 +113,17 @@ def decode_account(
         liquidatable=own.liquidatable,
         withdrawable_usd=_withdrawable(supplied, debt, base, held),
         carry_usd_per_day=_carry(supplied, owed, base),
+        liquidation=_liquidation(held) if owed else None,
     )
+
+
+def _liquidation(held: Sequence[Collateral]) -> Liquidation | None:
+    """Absorb takes all collateral at once and credits its value times the liquidation factor."""
+    value = sum(one.value for one in held)
+    if not value:
+        return None
+    lost = sum(one.value * (FACTOR_SCALE - one.liquidation_factor) for one in held)
+    return Liquidation(Closing.ALL, _usd(value), Decimal(lost) / FACTOR_SCALE / value)
 
 
 def _exposures(supplied: int, owed: int, base: Base, held: Sequence[Collateral]) -> tuple[Exposure, ...]:

@@ -41,6 +41,9 @@ def test_a_loan_by_hand() -> None:
     # 30,000 x 82 % less the debt, over 82 %.
     assert account.withdrawable_usd is not None
     assert abs(account.withdrawable_usd - 600 / Decimal("0.82")) < Decimal("1e-6")
+    # Absorbed, all of its 30,000 dollars count 95 %.
+    assert account.liquidation is not None
+    assert account.liquidation.cost_usd(deep=False) == account.liquidation.cost_usd(deep=True) == 1500
     # 24,000 dollars at 2e-9 a second.
     assert account.carry_usd_per_day == Decimal(24_000) * 2 * 86_400 / 10**9
 
