@@ -184,7 +184,7 @@ async def test_the_verdict_flips_where_the_surplus_changes_sign(
     dead, alive = (
         await at(low),
         await at(high + 10**5),
-    )  # a thousandth of a dollar: interest of the seconds between
+    )  # room for the interest of a few seconds
     assert dead[1] < 0 <= alive[1]
     assert alive[1] - dead[1] < Decimal("0.1")
 

@@ -130,7 +130,7 @@ async def test_verdict_flips_where_the_surplus_changes_sign(venue: tuple[Contrac
     dead, alive = (
         await at(low),
         await at(high + 10**5),
-    )  # a thousandth of a dollar: interest of the seconds between
+    )  # room for the interest of a few seconds
     assert dead.surplus_usd < 0 <= alive.surplus_usd
     assert alive.surplus_usd < Decimal("0.1")
 
