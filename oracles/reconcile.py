@@ -55,10 +55,9 @@ def reconcile(
     for quote in sorted(kept, key=_place):
         gathered[quote.price_key].append(quote)
     evidence: dict[str, _Evidence] = defaultdict(_Evidence)
+    refused += [(gap.price_key, Dissent(gap.source, gap.group, gap.reason, gap.detail)) for gap in quotes.gaps]
     for key, dissent in refused:
         evidence[key].left_out.append(dissent)
-    for gap in quotes.gaps:
-        evidence[gap.price_key].left_out.append(Dissent(gap.source, gap.group, gap.reason, gap.detail))
     keys = gathered.keys() | evidence.keys()
     edges = [(quote.price_key, quote.in_key) for quote in kept]
     round_ = _Round(now_s, params, memory, {item.price_key: item for item in backings})
