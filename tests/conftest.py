@@ -15,7 +15,6 @@ settings.load_profile("crossmargin")
 os.environ.setdefault("CROSSMARGIN_CACHE", str(ROOT.parent / ".cache"))
 
 
-
 pytest_plugins = ["tests.kit.devnet", "tests.kit.postgres"]
 
 

@@ -113,7 +113,9 @@ async def test_concurrent_appends_give_one_alert_per_change(store):
     assert await store.count_reports() == 8
 
 
-@pytest.mark.parametrize("dsn", ["nonsense", "sqlite+aiosqlite:////no/such/folder/x.db", "mystery://secret@host/x"])
+@pytest.mark.parametrize(
+    "dsn", ["nonsense", "sqlite+aiosqlite:////no/such/folder/x.db", "mystery://secret@host/x"]
+)
 async def test_bad_dsn_is_told_without_the_dsn(dsn):
     with pytest.raises(StoreError) as error:
         await Store.open(dsn)
