@@ -1,9 +1,11 @@
 """A rescue for real: the advice's calldata on the devnet, through the real spoke pools, before the crash comes."""
 
+import json
 import time
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from aggregator.advice import draft
 from aggregator.advice.advise import advise
@@ -12,6 +14,7 @@ from aggregator.clock import utc_now
 from aggregator.devnet_settings import devnet_settings
 from aggregator.portfolios import Portfolios
 from aggregator.wiring import wire
+from api.cli.main import app
 from chains.caip import chain_number
 from chains.devnet.anvil import rpc
 from chains.devnet.relayer import Relayer
@@ -181,3 +184,16 @@ async def test_nothing_to_do_is_an_answer(devnet):
             assert advice.do_nothing
             assert not advice.plans
             assert "do nothing" in advice.reason
+
+
+def test_command_line_gives_unsigned_transactions_and_no_address_of_a_node(devnet):
+    done = CliRunner().invoke(
+        app, ["advice", NAME, "--devnet", str(devnet.state_dir), "--coverage", "1.5", "--json"]
+    )
+    assert done.exit_code == 0
+    found = json.loads(done.stdout)
+    calls = [call for plan in found["plans"] for step in plan["steps"] for call in step["transactions"]]
+    assert calls
+    assert all(set(call) == {"chain", "sender", "to", "data", "value", "about"} for call in calls)
+    assert "127.0.0.1" not in done.stdout
+    assert set(found["dollar_price"]) == {f"eip155:{OPTIMISM}"}
