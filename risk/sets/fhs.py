@@ -66,10 +66,6 @@ def fhs_set(
     moves = _windows(z, ends, bars) * now
     if (np.abs(moves) > MOST_LOG_MOVE).any():
         raise RiskInputError(f"returns: a filtered move of e^{np.abs(moves).max():.3g}, look for broken prices")
-    bases = np.zeros((len(r), len(factors.basis_names)))
-    if basis_returns is not None:
-        bases = as_floats("basis_returns", basis_returns, bases.shape)
-        between("basis_returns", bases, -MOST_LOG_MOVE, MOST_LOG_MOVE)
     return ScenarioSet(
         id=params.id,
         version=params.version,
@@ -77,12 +73,22 @@ def fhs_set(
         basis_names=factors.basis_names,
         labels=tuple(f"history, bars {end - bars} to {end}" for end in ends),
         factor_shock=np.expm1(moves),
-        basis_shock=np.expm1(_windows(bases, ends, bars)),
+        basis_shock=np.expm1(_windows(_bases(factors, basis_returns, len(r)), ends, bars)),
         vol_shift=np.zeros(len(ends), dtype=np.int32),
         damping=np.ones(len(ends)),
         vol=params.tenor.as_shock(),
         vol_move=_vol_moves(params, factors, sigma, ends),
     )
+
+
+def _bases(factors: FactorArrays, given: F64 | None, count: int) -> F64:
+    """(T, B) log changes, 0 where none are given."""
+    shape = (count, len(factors.basis_names))
+    if given is None:
+        return np.zeros(shape)
+    bases = as_floats("basis_returns", given, shape)
+    between("basis_returns", bases, -MOST_LOG_MOVE, MOST_LOG_MOVE)
+    return bases
 
 
 def _windows(values: F64, ends: I64, bars: int) -> F64:
