@@ -13,6 +13,7 @@ from aggregator.bridge_test.keeper import PATHS, SEED, run_cells
 from aggregator.bridge_test.page import page
 from aggregator.bridge_test.past import PastResult, try_history
 from aggregator.history import read_history
+from api.cli.backtest_market import market
 from api.cli.common import JsonOption
 from risk.coverage import Outcome
 
@@ -22,6 +23,9 @@ app = typer.Typer(name="backtest", help="Does the model hold? Simulation and pri
 @app.callback()
 def backtest() -> None:
     """Does the model hold? Simulation and price history."""
+
+
+app.command("market")(market)
 
 
 @app.command("bridges")
