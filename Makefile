@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+MINUTES ?= 10
 export CROSSMARGIN_CACHE ?= $(CURDIR)/.cache
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test check bench lock clean
+.PHONY: help install demo test check bench soak lock clean
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -34,6 +35,10 @@ check: install ## lint, format, types, import contracts
 bench: install ## measured speed, each figure beside a named baseline of the same run
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	@$(BIN)/python -m tests.bench
+
+soak: install ## the index under random reorgs, faults and kill -9 on all four chains (MINUTES=10)
+	@$(BIN)/crossmargin devnet fetch
+	@$(BIN)/python -m tests.soak $(MINUTES)
 
 lock: install ## rebuild the lock files after a change of pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements.lock

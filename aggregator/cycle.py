@@ -8,6 +8,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from aggregator import metrics
 from aggregator.clock import unix
@@ -45,14 +46,24 @@ class Cycle:
     rules: Mapping[ChainId, ChainRule] = field(default_factory=dict)
     """Chains whose block is chosen by a tag or limit of their own, and the L2s with their uptime feed."""
 
-    async def run(self, now: datetime, portfolios: Portfolios | None = None) -> tuple[MarginReport, ...]:
-        """Reports of all portfolios (or of those given) at one cut."""
-        return self.maker.make(await self.world(now, portfolios))
+    async def run(
+        self,
+        now: datetime,
+        portfolios: Portfolios | None = None,
+        not_before: Mapping[ChainId, int] = MappingProxyType({}),
+    ) -> tuple[MarginReport, ...]:
+        """Reports of all portfolios (or of those given) at one cut, which shows the blocks ``not_before``."""
+        return self.maker.make(await self.world(now, portfolios, not_before))
 
-    async def world(self, now: datetime, portfolios: Portfolios | None = None) -> World:
+    async def world(
+        self,
+        now: datetime,
+        portfolios: Portfolios | None = None,
+        not_before: Mapping[ChainId, int] = MappingProxyType({}),
+    ) -> World:
         """Everything read at one cut, before any figure is made of it."""
         wanted = self.portfolios if portfolios is None else portfolios
-        at = await self._cut(now)
+        at = await self._cut(now, not_before)
         accounts = sorted({account for ids in wanted.members.values() for account in ids})
         reads, quotes, paused = await asyncio.gather(
             self._read(accounts, at),
@@ -70,9 +81,14 @@ class Cycle:
         book = await self.desk.price(await self._quotes(at, now), at, now, now.timestamp())
         return self.desk.last or PriceRound(now, book, ())
 
-    async def _cut(self, now: datetime) -> Cut:
+    async def _cut(self, now: datetime, not_before: Mapping[ChainId, int] = MappingProxyType({})) -> Cut:
         at = await cut(
-            self.clients, self.finality, unix(now), rules=self.rules, max_head_age_s=self.max_head_age_s
+            self.clients,
+            self.finality,
+            unix(now),
+            rules=self.rules,
+            max_head_age_s=self.max_head_age_s,
+            not_before=not_before,
         )
         _observe_states(at, self.clients)
         return at

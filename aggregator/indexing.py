@@ -17,12 +17,13 @@ from chains.evm.subscribe import heads
 from chains.indexer.indexer import ChainIndexer, IndexPlan
 from chains.indexer.types import Advanced, Failing, IndexEvent, Recovered, Refreshed, RolledBack, Sampled
 from chains.types import BlockRef
-from chains.venues.emitters import EMITTERS, emitters_of
+from chains.venues.emitters import emitters_of, followed
 
 log = logging.getLogger(__name__)
 
-Touched = Callable[[frozenset[AccountId]], None]
+Touched = Callable[[frozenset[AccountId], BlockRef], None]
 Observer = Callable[[IndexEvent], None]
+PASSES = 5
 RETRY_S = 0.5
 """Pause after a look that did not reach the head: a reorg was under way, or trouble."""
 
@@ -32,17 +33,18 @@ class Indexing:
 
     Parameters
     ----------
-    touched : told which accounts events have changed, once the blocks are committed.
+    touched : told which accounts events have changed up to which block, once the blocks are committed.
     also : told every event of the index, after metrics and log.
     """
 
     def __init__(
-        self, wired: Wired, store: Store, *, touched: Touched = lambda _: None, also: Observer = lambda _: None
+        self, wired: Wired, store: Store, *, touched: Touched = lambda _, __: None, also: Observer = lambda _: None
     ) -> None:
         self._wired = wired
         self._touched = touched
         self._also = also
         self._tips: dict[ChainId, BlockRef] = {}
+        self._live: set[ChainId] = set()
         for chain in wired.clients:
             metrics.INDEX_WORKING.labels(chain=chain).set(1)
         self.store = SqlIndexStore(store)
@@ -58,9 +60,18 @@ class Indexing:
                 group.create_task(self._follow(indexer))
 
     async def once(self, rounds: int = 60) -> bool:
-        """Catch up with every head and read what is dirty; False where a chain could not be reached."""
-        done = await asyncio.gather(*(self._catch_up(indexer, rounds) for indexer in self.indexers))
-        return all(done)
+        """Catch up with every head and read what is dirty; False where a chain could not be reached.
+
+        An account whose read needs another chain's checkpoint waits for it; one that fails for good stays dirty.
+        """
+        for _ in range(PASSES):
+            done = await asyncio.gather(*(self._catch_up(indexer, rounds) for indexer in self.indexers))
+            if not all(done):
+                return False
+            if not any([await self.store.pick(one.chain, dirty=True, limit=1) for one in self.indexers]):
+                break
+            await asyncio.sleep(RETRY_S)
+        return True
 
     async def _catch_up(self, indexer: ChainIndexer, rounds: int) -> bool:
         for _ in range(rounds):
@@ -101,16 +112,19 @@ class Indexing:
             news.set()
 
     def _indexer(self, chain: ChainId, deployment: ChainDeployment) -> ChainIndexer:
-        readers = [r for r in self._wired.cycle.readers if r.chain == chain and r.venue in EMITTERS]
+        readers = [r for r in self._wired.cycle.readers if r.chain == chain and followed(r.venue)]
         plan = plan_of(self._wired.settings, deployment)
         return ChainIndexer(plan, self._wired.clients[chain], readers, self.store, self._tips, self._observe)
 
     def _observe(self, event: IndexEvent) -> None:
         record(event)
-        if isinstance(event, Advanced) and event.tip.number == event.head and event.accounts:
-            self._touched(event.accounts)
-        if isinstance(event, RolledBack):
-            self._touched(self._watched(event.chain))
+        if isinstance(event, Advanced) and event.tip.number == event.head:
+            # What a backfill finds has happened long ago: the scans have seen it.
+            if event.accounts and event.chain in self._live:
+                self._touched(event.accounts, event.tip)
+            self._live.add(event.chain)
+        if isinstance(event, RolledBack) and (tip := self._tips.get(event.chain)) is not None:
+            self._touched(self._watched(event.chain), tip)
         self._also(event)
 
     def _watched(self, chain: ChainId) -> frozenset[AccountId]:

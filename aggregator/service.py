@@ -4,8 +4,9 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from aggregator import metrics
 from aggregator.alerts import Alert, status_change
@@ -19,8 +20,9 @@ from aggregator.pricing import PriceRound
 from aggregator.report import MarginReport
 from aggregator.store.prices import price_rows
 from aggregator.store.repository import Store
-from chains.caip import AccountId
+from chains.caip import AccountId, ChainId
 from chains.errors import ChainError
+from chains.types import BlockRef
 from risk.status import Status
 
 log = logging.getLogger(__name__)
@@ -49,16 +51,19 @@ class Service:
         self._lock = asyncio.Lock()
         self._failing = False
         self._touched: set[AccountId] = set()
+        self._seen: dict[ChainId, int] = {}
         self._news = asyncio.Event()
         self.last_scan: Scan | None = None
         self.last_success_at: int | None = None
         """Unix seconds of the last finished scan."""
 
-    async def scan(self, only: Portfolios | None = None) -> Scan:
+    async def scan(
+        self, only: Portfolios | None = None, not_before: Mapping[ChainId, int] = MappingProxyType({})
+    ) -> Scan:
         """One cycle over all portfolios, or those given, stored with its alerts in one transaction."""
         async with self._lock:
             started = time.monotonic()
-            reports = await self._cycle.run(utc_now(), only)
+            reports = await self._cycle.run(utc_now(), only, not_before)
             done = self._cycle.desk.last
             prices = price_rows(price_lines(done.book, done.at)) if done is not None else ()
             alerts = await self._store.append(reports, status_change, self._notifier.receivers, prices)
@@ -72,9 +77,10 @@ class Service:
         """Prices of the newest cycle."""
         return self._cycle.desk.last
 
-    def touch(self, accounts: Iterable[AccountId]) -> None:
-        """Something has happened to these accounts: look at their portfolios soon, not at the next scan only."""
+    def touch(self, accounts: Iterable[AccountId], at: BlockRef) -> None:
+        """Something has happened to these accounts up to a block: look at their portfolios soon."""
         self._touched.update(accounts)
+        self._seen[at.chain] = at.number  # the present one: after a reorg it may be lower
         self._news.set()
 
     async def run_touched(self) -> None:
@@ -84,11 +90,12 @@ class Service:
             await asyncio.sleep(TOGETHER_S)
             self._news.clear()
             accounts, self._touched = self._touched, set()
+            seen, self._seen = self._seen, {}
             wanted = self._cycle.portfolios.having(accounts)
             if not wanted.members:
                 continue
             try:
-                await self.scan(wanted)
+                await self.scan(wanted, seen)
             except Exception as error:  # noqa: BLE001 - as in ``run``
                 log.warning("the look at %s failed: %s", ", ".join(wanted.names), type(error).__name__)
 

@@ -37,6 +37,9 @@ class ChainRule:
 _NO_RULES: Final[Mapping[ChainId, ChainRule]] = MappingProxyType({})
 
 
+_NO_FLOORS: Final[Mapping[ChainId, int]] = MappingProxyType({})
+
+
 async def cut(
     clients: Mapping[ChainId, EvmClient],
     tag: Finality,
@@ -46,6 +49,7 @@ async def cut(
     max_head_age_s: float | None = None,
     max_step_back: int = 120,
     max_step_back_s: int = 60,
+    not_before: Mapping[ChainId, int] = _NO_FLOORS,
     timeout_s: float = 15.0,
 ) -> Cut:
     """One block per chain with the smallest possible ``max_skew_s``.
@@ -60,6 +64,7 @@ async def cut(
     max_head_age_s : a head older than that fails its chain; None takes ``MAX_HEAD_AGE_S`` of the tag.
     max_step_back, max_step_back_s : bounds of the search in blocks (full nodes keep the state of 128) and seconds
         (an aligned but old picture would be the worse one).
+    not_before : blocks that something is known of that the picture must show, whatever skew that costs.
     timeout_s : a chain without a head by then fails, so that an endpoint that never answers holds up nobody.
 
     A failing chain stands in ``Cut.failures`` with its reason and does not stop the others; ``Cut.states`` says of
@@ -74,7 +79,8 @@ async def cut(
         return Cut({}, failures, broken)
     slowest_s = min(head.timestamp for head in heads)
     targets = [max(slowest_s, head.timestamp - max_step_back_s) for head in heads]
-    searches = (_around(clients[h.chain], h, t, max_step_back) for h, t in zip(heads, targets, strict=True))
+    steps = [min(max_step_back, max(0, h.number - not_before.get(h.chain, 0))) for h in heads]
+    searches = (_around(clients[h.chain], h, t, s) for h, t, s in zip(heads, targets, steps, strict=True))
     blocks = {block.chain: block for block in tightest(await asyncio.gather(*searches))}
     states = await asyncio.gather(*(_sequencer(clients[c], of_chain[c], at) for c, at in blocks.items()))
     down = {c: state for c, state in zip(blocks, states, strict=True) if state.status is not ChainStatus.OK}

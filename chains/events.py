@@ -61,6 +61,9 @@ class VenueEvents:
     """Contracts that emit, found on chain where the deployment cannot list them."""
     mentions: Callable[[ChainId, Log], frozenset[AccountId]] = no_mentions
     """Accounts, on any chain, whose state the log also changes but which it does not prove to exist."""
+    complete: bool = True
+    """False where some events that change an account do not name it: then they find accounts and wake portfolios,
+    but the index keeps no state of the venue, which would be old without anybody noticing."""
     by_topic: Mapping[bytes, Names] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

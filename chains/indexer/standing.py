@@ -24,8 +24,9 @@ def standing(accounts: Iterable[VenueAccount]) -> str:
         for position in account.positions:
             amount = position.details.get(BOOKED, str(position.raw))
             mode = position.details.get("e_mode", "")
-            asset = str(position.asset)
-            legs.append([account.sub_account, position.kind.value, asset, position.label, amount, mode])
+            # The label of a leg that moves by itself may say which side it is on, and moves too.
+            label = position.label if amount else ""
+            legs.append([account.sub_account, position.kind.value, str(position.asset), label, amount, mode])
     ordered: dict[str, Any] = {venue: sorted(found[venue]) for venue in sorted(found)}
     return msgspec.json.encode(ordered).decode()
 

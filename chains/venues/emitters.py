@@ -21,6 +21,11 @@ EMITTERS: Mapping[VenueId, VenueEvents] = {
 }
 
 
+def followed(venue: VenueId) -> bool:
+    """Whether events tell everything that changes an account of the venue, so that the index keeps its state."""
+    return venue in EMITTERS and EMITTERS[venue].complete
+
+
 def emitters_of(deployment: ChainDeployment) -> tuple[tuple[VenueEvents, Mapping[str, Address]], ...]:
     """Events of the venues of a chain with their contracts; venues without events are left to the scans."""
     return tuple((EMITTERS[venue], names) for venue, names in deployment.venues.items() if venue in EMITTERS)

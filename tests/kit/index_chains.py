@@ -27,7 +27,7 @@ from chains.indexer.types import IndexEvent
 from chains.protocols import VenueReader
 from chains.types import BlockRef, Cut, Finality, LogFilter
 from chains.venues.catalogue import readers_of
-from chains.venues.emitters import EMITTERS, emitters_of
+from chains.venues.emitters import EMITTERS, emitters_of, followed
 from chains.venues.holdings import Haircuts
 from tests.kit.lone_chain import lone_chain
 
@@ -89,7 +89,7 @@ def venue_readers(
     chain: ChainId, clients: Mapping[ChainId, EvmClient], deployments: Mapping[ChainId, ChainDeployment]
 ) -> list[VenueReader]:
     found = readers_of(chain, clients, deployments, Haircuts())
-    return [reader for reader in found if reader.venue in EMITTERS]
+    return [reader for reader in found if followed(reader.venue)]
 
 
 @dataclass

@@ -7,6 +7,7 @@ from decimal import Decimal
 from chains.caip import AccountId
 from chains.deployments import AssetInfo
 from chains.types import (
+    BOOKED,
     BlockRef,
     Closing,
     Exposure,
@@ -160,7 +161,9 @@ def _positions(supplied: int, owed: int, base: Base, held: Sequence[Collateral])
     )
     for raw, kind, word, rate in sides:
         if raw:
-            details = {"market": base.market, "rate_per_year": f"{Decimal(rate * 365 * DAY_S) / FACTOR_SCALE:.6f}"}
+            per_year = f"{Decimal(rate * 365 * DAY_S) / FACTOR_SCALE:.6f}"
+            # Interest moves it; the principal that does not move is not asked for.
+            details = {"market": base.market, "rate_per_year": per_year, BOOKED: ""}
             label = f"{base.info.symbol} {word}"
             price = _price(base.price)
             found.append(Position(kind, base.info.asset, label, raw, base.info.decimals, price, details))

@@ -25,5 +25,6 @@ EVENTS: Final = VenueEvents(
         "Transfer(address,address,uint256)": Names((1, 2)),
     },
     contracts,
+    complete=False,
 )
 dirty_accounts = EVENTS.dirty_accounts

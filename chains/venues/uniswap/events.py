@@ -13,5 +13,6 @@ EVENTS: Final = VenueEvents(
     {
         "Transfer(address,address,uint256)": Names((1, 2)),
     },
+    complete=False,
 )
 dirty_accounts = EVENTS.dirty_accounts
