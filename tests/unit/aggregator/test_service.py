@@ -24,7 +24,7 @@ class Cycle:
         self.failures = list(failures)
         self.runs = 0
 
-    async def run(self, now, only=None):
+    async def run(self, now, only=None, not_before=None):
         self.runs += 1
         if self.failures:
             raise self.failures.pop(0)
