@@ -122,7 +122,7 @@ async def must_equal_a_fresh_read(source: ToyChain, store: SqlIndexStore) -> Non
     assert amounts(await store.pick(source.chain, dirty=False, limit=1000)) == source.sums()
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(history)
 def test_index_equals_a_fresh_read_after_any_history(steps):
     async def run() -> None:
