@@ -78,20 +78,40 @@ def _totals(r: MarginReport) -> Table:
     table.add_column(justify="right")
     table.add_column(justify="left")
     table.add_column(justify="right")
-    rows = (
-        ("net value", usd(r.net_value_usd), "isolated buffer", usd(r.isolated_buffer_usd)),
-        ("equity (venues' rules)", usd(r.equity_usd), "netted buffer", usd(r.netted_buffer_usd)),
-        ("venues' maintenance", usd(r.venue_maintenance_usd), "unified buffer", usd(r.unified_buffer_usd)),
-        ("surplus", usd(r.surplus_usd), "  of it bridge latency", usd(r.bridge_latency_addon_usd)),
-        ("requirement", usd(r.mm_requirement_usd), "oracle uncertainty", usd(r.addons.oracle_uncertainty_usd)),
-        ("excess", usd(r.mm_excess_usd), "transfers in flight", usd(r.addons.in_flight_usd)),
-        ("ratio (1 = limit)", _ratio_of(r, 3), "stress floor of the buffer", usd(r.stress_floor_usd)),
-        ("capital freed", usd(r.capital_freed_usd), "", ""),
-        ("initial requirement", usd(r.im_requirement_usd), "latency loss", percent(r.efficiency.latency_loss)),
-    )  # fmt: skip
+    left = (
+        ("net value", usd(r.net_value_usd)),
+        ("equity (venues' rules)", usd(r.equity_usd)),
+        ("venues' maintenance", usd(r.venue_maintenance_usd)),
+        ("surplus", usd(r.surplus_usd)),
+        ("requirement", usd(r.mm_requirement_usd)),
+        ("excess", usd(r.mm_excess_usd)),
+        ("ratio (1 = limit)", _ratio_of(r, 3)),
+        ("initial requirement", usd(r.im_requirement_usd)),
+        ("capital freed", usd(r.capital_freed_usd)),
+        ("latency loss of netting", percent(r.efficiency.latency_loss)),
+    )
+    addons = r.addons
+    right = (
+        ("isolated buffer", usd(r.isolated_buffer_usd)),
+        ("netted buffer", usd(r.netted_buffer_usd)),
+        ("unified buffer", usd(r.unified_buffer_usd)),
+        ("  of it bridge latency", usd(r.bridge_latency_addon_usd)),
+        ("stress floor of the buffer", usd(r.stress_floor_usd)),
+        ("oracle uncertainty", usd(addons.oracle_uncertainty_usd)),
+        ("concentration", usd(addons.concentration_usd)),
+        ("depeg and basis", usd(addons.depeg_basis_usd)),
+        ("correlation break", usd(addons.correlation_break_usd)),
+        ("liquidation penalty + in flight", usd(_sum(addons.liquidation_penalty_usd, addons.in_flight_usd))),
+    )
+    rows = [(*one, *other) for one, other in zip(left, right, strict=True)]
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _sum(*amounts: Decimal | None) -> Decimal | None:
+    """The sum, unknown where a part is."""
+    return None if None in amounts else sum((a for a in amounts if a is not None), Decimal(0))
 
 
 def _ratio_of(r: MarginReport, digits: int = 2) -> str:
