@@ -1,5 +1,6 @@
 """A PostgreSQL server of the tests' own, started once and only when a test asks for it."""
 
+import atexit
 import os
 import signal
 import tempfile
@@ -37,3 +38,4 @@ def postgres_server():
             postmaster = int((Path(folder) / "data" / "postmaster.pid").read_text().splitlines()[0])
             os.kill(postmaster, signal.SIGQUIT)
             server.cleanup()
+            atexit.unregister(server._cleanup)  # done already; its log line would come after the last test
