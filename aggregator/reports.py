@@ -134,7 +134,7 @@ class _Context:
             inputs_hash=self._inputs_hash(member),
             code_version=CODE_VERSION,
             status=help_.status.status,
-            status_reason=f"{gaps[0][0]}: {gaps[0][1]}" if help_.status.status is Status.UNKNOWN else reason,
+            status_reason=self._first(member, gaps) if help_.status.status is Status.UNKNOWN else reason,
             binding_account=None if binding is None else member.found[binding].id,
             no_route=no_route(model.mobility(self.world.paused), (a.at.chain for a in member.found)),
             venues=lines,
@@ -158,6 +158,13 @@ class _Context:
         before = sums["im_requirement_usd"]
         short = borrow_shortfall_usd(member.found, self.maker.registry, self.book)
         return {"im_requirement_usd": before + up(short)} if isinstance(before, Decimal) else {}
+
+    def _first(self, member: Member, gaps: tuple[Gap, ...]) -> str:
+        """The first gap as a sentence, accounts by their readable names."""
+        what, reason = gaps[0]
+        for account in member.found:
+            what = what.replace(account.id, self._name(account))
+        return f"{what}: {reason}"
 
     def _name(self, account: VenueAccount) -> str:
         chain = self.maker.chain_names.get(account.at.chain, account.at.chain)

@@ -88,7 +88,7 @@ async def _one_pass(folder: Path) -> tuple[MarginReport, ...]:
 
 
 def _print_all(console: Console, reports: tuple[MarginReport, ...]) -> None:
-    console.print(tables.overview(reports))
+    console.print(tables.overview(reports, console.width))
     console.print(tables.model_errors(reports))
 
 
@@ -130,7 +130,7 @@ class _Demo:
         for step in STEPS:
             self.console.rule(f"tape: {step}")
             await asyncio.to_thread(play, self.world, step)
-            self.console.print(tables.overview(await self._settled(service)))
+            self.console.print(tables.overview(await self._settled(service), self.console.width))
 
     async def _settled(self, service: Any) -> tuple[MarginReport, ...]:
         """Reports of the first scan that began after now."""

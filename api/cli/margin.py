@@ -39,7 +39,7 @@ def scan(config: ConfigOption = None, devnet: DevnetOption = None, json: JsonOpt
         typer.echo(to_json(reports))
     else:
         console = Console()
-        console.print(tables.overview(reports))
+        console.print(tables.overview(reports, console.width))
         console.print(tables.model_errors(reports))
 
 

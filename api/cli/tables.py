@@ -1,6 +1,6 @@
 """Tables of the terminal: the cast at a glance, one report in full."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from rich.console import Group, RenderableType
@@ -26,21 +26,45 @@ def status_text(status: Status) -> Text:
     return Text(status.value, style=STYLES[status])
 
 
-def overview(reports: Iterable[MarginReport]) -> Table:
-    """One line per portfolio, most urgent first."""
+COLUMNS: tuple[tuple[str, int, Callable[[MarginReport], str]], ...] = (
+    # name, least terminal width that shows it, cell
+    ("net value", 110, lambda r: usd(r.net_value_usd)),
+    ("isolated", 130, lambda r: usd(r.isolated_buffer_usd)),
+    ("netted", 130, lambda r: usd(r.netted_buffer_usd)),
+    ("unified", 0, lambda r: usd(r.unified_buffer_usd)),
+    ("latency add-on", 0, lambda r: usd(r.bridge_latency_addon_usd)),
+    ("requirement", 95, lambda r: usd(r.mm_requirement_usd)),
+    ("excess", 0, lambda r: usd(r.mm_excess_usd)),
+    ("ratio", 90, lambda r: _ratio_of(r)),
+)
+LEAST_REASON = 24
+"""Fewer characters than this say nothing: then the reason is left to the alerts and to ``margin``."""
+
+
+def overview(reports: Iterable[MarginReport], width: int = 200) -> Table:
+    """One line per portfolio, most urgent first; a narrow terminal gets the columns that matter most."""
+    ordered = sorted(reports, key=lambda report: (-report.status.severity, report.portfolio.name))
+    chosen = [(name, cell) for name, least, cell in COLUMNS if width >= least]
+    rows = [[r.portfolio.name, r.status.value, *(cell(r) for _, cell in chosen)] for r in ordered]
+    heads = ["portfolio", "status", *(name for name, _ in chosen)]
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    # Each column takes its width and three for its border and padding. The reason gets what is left, cut here:
+    # rich would take the room from the figures instead.
+    left = width - sum(widths) - 3 * (len(widths) + 1) - 1
     table = Table(title="Unified margin of every portfolio (US dollars)", title_justify="left")
-    table.add_column("portfolio", no_wrap=True)
-    table.add_column("status", no_wrap=True)
-    for name in ("net value", "isolated", "netted", "unified", "latency add-on", "requirement", "excess", "ratio"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("reason", no_wrap=True, overflow="ellipsis")
-    for r in sorted(reports, key=lambda report: (-report.status.severity, report.portfolio.name)):
-        table.add_row(
-            r.portfolio.name, status_text(r.status), usd(r.net_value_usd), usd(r.isolated_buffer_usd),
-            usd(r.netted_buffer_usd), usd(r.unified_buffer_usd), usd(r.bridge_latency_addon_usd),
-            usd(r.mm_requirement_usd), usd(r.mm_excess_usd), _ratio_of(r), r.status_reason,
-        )  # fmt: skip
+    for i, head in enumerate(heads):
+        table.add_column(head, justify="right" if i > 1 else "left", no_wrap=True)
+    if left >= LEAST_REASON:
+        table.add_column("reason", no_wrap=True)
+    for r, (name, _, *cells) in zip(ordered, rows, strict=True):
+        reason = [shortened(r.status_reason, left)] if left >= LEAST_REASON else []
+        table.add_row(name, status_text(r.status), *cells, *reason)
     return table
+
+
+def shortened(text: str, length: int) -> str:
+    """Text of at most ``length`` characters, the end as an ellipsis."""
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def full(report: MarginReport) -> RenderableType:

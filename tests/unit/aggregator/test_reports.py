@@ -64,6 +64,7 @@ def test_unpriced_position_makes_everything_unknown_not_smaller():
     made = report(whole)
     assert made.data_quality.complete is False
     assert made.status is Status.UNKNOWN
+    assert made.status_reason.startswith("wallet on one ")
     totals = (made.mm_requirement_usd, made.equity_usd, made.net_value_usd, made.unified_buffer_usd)
     assert totals == (None,) * 4
     assert "XYZ" in " ".join(item.what for item in made.data_quality.degraded)
