@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 MINUTES ?= 10
+WORKERS ?= 2
 export CROSSMARGIN_CACHE ?= $(CURDIR)/.cache
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -24,7 +25,7 @@ demo: install ## four chains, the cast, the margin table, the tape and the alert
 
 test: install ## every test: unit, property, golden, integration on the local chains
 	@$(BIN)/crossmargin devnet fetch
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 check: install ## lint, format, types, import contracts
 	$(BIN)/ruff check .

@@ -82,8 +82,9 @@ async def cut(
     steps = [min(max_step_back, max(0, h.number - not_before.get(h.chain, 0))) for h in heads]
     searches = (_around(clients[h.chain], h, t, s) for h, t, s in zip(heads, targets, steps, strict=True))
     blocks = {block.chain: block for block in tightest(await asyncio.gather(*searches))}
-    states = await asyncio.gather(*(_sequencer(clients[c], of_chain[c], at) for c, at in blocks.items()))
-    down = {c: state for c, state in zip(blocks, states, strict=True) if state.status is not ChainStatus.OK}
+    # Asked at the head, not at the aligned block: who acts on this acts now.
+    states = await asyncio.gather(*(_sequencer(clients[h.chain], of_chain[h.chain], h) for h in heads))
+    down = {h.chain: state for h, state in zip(heads, states, strict=True) if state.status is not ChainStatus.OK}
     return Cut(blocks, failures, broken | down)
 
 

@@ -112,7 +112,7 @@ async def test_what_transfers_took_is_observed(
     by_id = {one.deposit_id: one.latency_s for one in seen}
     assert len(by_id) == 3
     assert by_id[quick.deposit_id] in range(1, 30)
-    assert by_id[slow.deposit_id] in range(600, 630)
+    assert by_id[slow.deposit_id] in range(590, 630)  # the two chains' clocks are not one
     assert sorted(by_id.values(), key=str)[-1] is None
     assert await reader.observations([account_id(ORIGIN, user_of(worlds, 9))], await cut_of(*clients)) == ()
 
