@@ -8,7 +8,7 @@ the market's own reader counts what they stand for.
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from chains.caip import AccountId, Address, ChainId, account_address, account_chain, native
+from chains.caip import AccountId, Address, account_address, native
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.errors import BadAnswer, Reverted
 from chains.evm.abi import Function
@@ -18,7 +18,6 @@ from chains.types import (
     BlockRef,
     Call,
     CallResult,
-    Cut,
     Exposure,
     Position,
     PositionKind,
@@ -27,8 +26,8 @@ from chains.types import (
     Spot,
     VenueAccount,
     VenueId,
-    failed,
 )
+from chains.venue_reader import OneChainReader
 
 __all__ = ["VENUE", "Haircuts", "HoldingsReader", "decode_holdings", "is_receipt"]
 
@@ -40,42 +39,27 @@ UNDERLYING = Function("UNDERLYING_ASSET_ADDRESS()", "(address)")
 """Answered by Aave's receipt and debt tokens only; plain tokens revert or answer nothing."""
 
 
-class HoldingsReader:
+class HoldingsReader(OneChainReader):
     """VenueReader of what lies idle on an address."""
 
     def __init__(self, client: ChainClient, deployment: ChainDeployment, haircuts: Haircuts | None = None) -> None:
+        super().__init__(VENUE, deployment.chain)
         self._client = client
         self._haircuts = haircuts or Haircuts()
         self._multicall3 = deployment.multicall3
         self._coin = native(deployment.chain)
         self._infos = deployment.assets
 
-    @property
-    def venue(self) -> VenueId:
-        """The venue."""
-        return VENUE
-
-    @property
-    def chain(self) -> ChainId:
-        """The chain whose accounts it reads."""
-        return self._client.chain
-
-    async def read(self, accounts: Sequence[AccountId], cut: Cut) -> ReadResult:
+    async def _read(self, accounts: Sequence[AccountId], at: BlockRef) -> ReadResult:
         """Holdings at the cut's block; an address that holds nothing produces nothing."""
-        mine = [account for account in accounts if account_chain(account) == self.chain]
-        if not mine:
-            return ReadResult()
-        at = cut.blocks.get(self.chain)
-        if at is None:
-            return failed(mine, VENUE, "no_block", cut.failures.get(self.chain, "no block in the cut"))
         tokens = [token for info in self._infos if (token := self._token(info))]
         calls = [UNDERLYING.call(token) for token in tokens]
-        calls += [self._balance_call(info, account) for account in mine for info in self._infos]
+        calls += [self._balance_call(info, account) for account in accounts for info in self._infos]
         results = await self._client.call(calls, at)
         receipts = {t for t, result in zip(tokens, results, strict=False) if is_receipt(result)}
         counted = [i for i, info in enumerate(self._infos) if self._token(info) not in receipts]
         read = []
-        for n, account in enumerate(mine):
+        for n, account in enumerate(accounts):
             start = len(tokens) + n * len(self._infos)
             balances = [(self._infos[i], results[start + i]) for i in counted]
             read.append(decode_holdings(account, at, balances, self._haircuts))

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
-from chains.caip import AccountId, Address, ChainId, account_address, account_chain, erc20
+from chains.caip import AccountId, Address, account_address, erc20
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.errors import BadAnswer
 from chains.evm.abi import Function
 from chains.evm.batch import Batch, UnknownMode, reason_code
 from chains.protocols import ChainClient
-from chains.types import Cut, ReadFailure, ReadResult, VenueAccount, VenueId, failed
+from chains.types import BlockRef, ReadFailure, ReadResult, VenueAccount
+from chains.venue_reader import OneChainReader
 from chains.venues._template.decode import VENUE, Loan, Market, decode_loan
 
 VERSION: Final = 1
@@ -18,44 +19,26 @@ _TERMS: Final = Function("terms()", "(address,address,uint256,uint256)")
 _ACCOUNT: Final = Function("accountOf(address)", "(uint256,uint256,uint256,bool)")
 
 
-class TemplateReader:
+class TemplateReader(OneChainReader):
     """VenueReader of one market. Its signature table is its own: the service runs without the venue's packages."""
 
     def __init__(self, client: ChainClient, deployment: ChainDeployment) -> None:
+        super().__init__(VENUE, deployment.chain)
         self._client, self._deployment = client, deployment
         self._contract = deployment.venues[VENUE]["market"]
 
-    @property
-    def venue(self) -> VenueId:
-        """The venue."""
-        return VENUE
-
-    @property
-    def chain(self) -> ChainId:
-        """The chain whose accounts it reads."""
-        return self._deployment.chain
-
-    async def read(self, accounts: Sequence[AccountId], cut: Cut) -> ReadResult:
+    async def _read(self, accounts: Sequence[AccountId], at: BlockRef) -> ReadResult:
         """An account without a position is in neither list; an unreadable one is a failure, the others stand."""
-        mine = [account for account in accounts if account_chain(account) == self.chain]
-        if not mine:
-            return ReadResult()
-        at = cut.blocks.get(self.chain)
-        if at is None:
-            return failed(mine, VENUE, "no_block", cut.failures.get(self.chain, "no block in the cut"))
         batch = Batch()
         batch.ask("version", _VERSION, self._contract)
         batch.ask("terms", _TERMS, self._contract)
-        for account in mine:
+        for account in accounts:
             batch.ask(account, _ACCOUNT, self._contract, account_address(account))
         await batch.run(self._client, at)
-        try:
-            market = self._market(batch)
-        except BadAnswer as error:
-            return failed(mine, VENUE, reason_code(error), str(error))
+        market = self._market(batch)
         read: list[VenueAccount] = []
         failures: list[ReadFailure] = []
-        for account in mine:
+        for account in accounts:
             try:
                 found = decode_loan(account, Loan(*batch.values(account)), market, at)
             except BadAnswer as error:

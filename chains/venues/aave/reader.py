@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from chains.caip import AccountId, Address, ChainId, account_address, account_chain
+from chains.caip import AccountId, Address, account_address
 from chains.deployments import ChainDeployment
 from chains.errors import BadAnswer, Reverted
 from chains.evm.abi import Function
 from chains.protocols import ChainClient
-from chains.types import BlockRef, Call, CallResult, Cut, ReadFailure, ReadResult, VenueAccount, VenueId, failed
+from chains.types import BlockRef, Call, CallResult, ReadFailure, ReadResult, VenueAccount, failed
+from chains.venue_reader import OneChainReader
 from chains.venues.aave.account import VENUE, decode_account
 from chains.venues.aave.market import AccountData, EMode, Market, Reserve, UserState, decode_reserve
 from chains.venues.aave.version import VERSIONS, Version
@@ -59,10 +60,11 @@ class _Asked(NamedTuple):
     own: CallResult
 
 
-class AaveReader:
+class AaveReader(OneChainReader):
     """VenueReader of one Aave v3 pool of any version known; an account is the cross account of an address."""
 
     def __init__(self, client: ChainClient, deployment: ChainDeployment) -> None:
+        super().__init__(VENUE, deployment.chain)
         self._client = client
         self._pool = deployment.venues[VENUE]["pool"]
         self._names = {
@@ -71,31 +73,15 @@ class AaveReader:
             if (token := Address(info.asset.partition("/erc20:")[2]))
         }
 
-    @property
-    def venue(self) -> VenueId:
-        """The venue."""
-        return VENUE
-
-    @property
-    def chain(self) -> ChainId:
-        """The chain whose accounts it reads."""
-        return self._client.chain
-
-    async def read(self, accounts: Sequence[AccountId], cut: Cut) -> ReadResult:
+    async def _read(self, accounts: Sequence[AccountId], at: BlockRef) -> ReadResult:
         """Accounts with a supply or a debt at the cut's block; one account's unreadable state is a failure."""
-        mine = [account for account in accounts if account_chain(account) == self.chain]
-        if not mine:
-            return ReadResult()
-        at = cut.blocks.get(self.chain)
-        if at is None:
-            return failed(mine, VENUE, "no_block", cut.failures.get(self.chain, "no block in the cut"))
         try:
-            return await self._read(mine, at)
+            return await self._read_pool(accounts, at)
         except _Refused as refusal:
             reason, detail = refusal.args
-            return failed(mine, VENUE, reason, detail)
+            return failed(accounts, VENUE, reason, detail)
 
-    async def _read(self, accounts: Sequence[AccountId], at: BlockRef) -> ReadResult:
+    async def _read_pool(self, accounts: Sequence[AccountId], at: BlockRef) -> ReadResult:
         pool, asked, failures = await self._first_round(accounts, at)
         oracle, reserves, emodes = await self._second_round(pool, asked, at)
         sources = {e.price_source for e in emodes.values() if e.price_source is not None}

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from chains.caip import AccountId, Address, ChainId, account_address, account_chain, erc20
+from chains.caip import AccountId, Address, account_address, erc20
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.errors import BadAnswer
 from chains.evm.abi import Function
 from chains.evm.batch import Batch, UnknownMode, reason_code
 from chains.protocols import ChainClient
-from chains.types import BlockRef, Cut, ReadFailure, ReadResult, VenueAccount, VenueId, failed
+from chains.types import BlockRef, ReadFailure, ReadResult, VenueAccount
+from chains.venue_reader import OneChainReader
 from chains.venues.compound.decode import VENUE, WITHDRAW_PAUSED, Base, Collateral, Own, accrued, decode_account
 
 _BASE_TOKEN: Final = Function("baseToken()", "(address)")
@@ -31,41 +32,26 @@ _LIQUIDATABLE: Final = Function("isLiquidatable(address)", "(bool)")
 _TERMS: Final = (_BASE_TOKEN, _BASE_FEED, _BASE_SCALE, _COUNT, _TOTALS, _UTILIZATION)
 
 
-class CompoundReader:
+class CompoundReader(OneChainReader):
     """VenueReader of the Comet markets of one chain."""
 
     def __init__(self, client: ChainClient, deployment: ChainDeployment) -> None:
+        super().__init__(VENUE, deployment.chain)
         self._client, self._deployment = client, deployment
         self._markets = dict(deployment.venues[VENUE])
 
-    @property
-    def venue(self) -> VenueId:
-        """The venue."""
-        return VENUE
-
-    @property
-    def chain(self) -> ChainId:
-        """The chain."""
-        return self._deployment.chain
-
-    async def read(self, accounts: Sequence[AccountId], cut: Cut) -> ReadResult:
+    async def _read(self, accounts: Sequence[AccountId], at: BlockRef) -> ReadResult:
         """State of the accounts in every market; a market that cannot be read fails for those that use it."""
-        mine = [account for account in accounts if account_chain(account) == self.chain]
-        if not mine:
-            return ReadResult()
-        at = cut.blocks.get(self.chain)
-        if at is None:
-            return failed(mine, VENUE, "no_block", cut.failures.get(self.chain, "no block in the cut"))
-        terms = self._ask_terms(mine)
+        terms = self._ask_terms(accounts)
         await terms.run(self._client, at)
         assets = self._ask_assets(terms)
         await assets.run(self._client, at)
-        state = self._ask_state(mine, terms, assets)
+        state = self._ask_state(accounts, terms, assets)
         await state.run(self._client, at)
         read: list[VenueAccount] = []
         failures: list[ReadFailure] = []
         desk = _Desk(self._deployment, at, terms, assets, state)
-        for account in mine:
+        for account in accounts:
             for market, comet in self._markets.items():
                 try:
                     found = desk.account(account, market, comet)

@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 from eth_utils.crypto import keccak
 
-from chains.caip import AccountId, Address, ChainId, account_address, account_chain, account_id
+from chains.caip import AccountId, Address, account_address, account_id
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.errors import BadAnswer
 from chains.evm.abi import Function
@@ -14,14 +14,12 @@ from chains.evm.batch import Batch, UnknownMode, reason_code
 from chains.protocols import ChainClient, LogSource
 from chains.types import (
     BlockRef,
-    Cut,
     LogFilter,
     ReadFailure,
     ReadResult,
     VenueAccount,
-    VenueId,
-    failed,
 )
+from chains.venue_reader import OneChainReader
 from chains.venues.derive.decode import (
     VENUE,
     BaseLeg,
@@ -55,10 +53,11 @@ class DeriveClient(ChainClient, LogSource, Protocol):
     """What is asked of the chain's client: state and logs."""
 
 
-class DeriveReader:
+class DeriveReader(OneChainReader):
     """VenueReader of the sub-accounts on one Derive chain."""
 
     def __init__(self, client: DeriveClient, deployment: ChainDeployment) -> None:
+        super().__init__(VENUE, deployment.chain)
         self._client, self._deployment = client, deployment
         self._names = deployment.venues[VENUE]
         symbols = {info.symbol: info for info in deployment.assets}
@@ -68,30 +67,11 @@ class DeriveReader:
             if kind in ("cash", "perp", "base"):
                 self._infos[kind][address] = symbols.get(rest)
 
-    @property
-    def venue(self) -> VenueId:
-        """The venue."""
-        return VENUE
-
-    @property
-    def chain(self) -> ChainId:
-        """The chain."""
-        return self._deployment.chain
-
-    async def read(self, accounts: Sequence[AccountId], cut: Cut) -> ReadResult:
+    async def _read(self, accounts: Sequence[AccountId], at: BlockRef) -> ReadResult:
         """Every sub-account of the accounts that holds anything."""
-        mine = [account for account in accounts if account_chain(account) == self.chain]
-        if not mine:
-            return ReadResult()
-        at = cut.blocks.get(self.chain)
-        if at is None:
-            return failed(mine, VENUE, "no_block", cut.failures.get(self.chain, "no block in the cut"))
-        try:
-            ids = await self._sub_accounts(mine, at)
-            held = await self._held(ids, at)
-        except BadAnswer as error:
-            return failed(mine, VENUE, reason_code(error), str(error))
-        watched = frozenset(mine)
+        ids = await self._sub_accounts(accounts, at)
+        held = await self._held(ids, at)
+        watched = frozenset(accounts)
         owners = {i: owner for i in ids if (owner := self._owner(i, held)) in watched}
         terms = await self._terms(owners, held, at)
         priced = await self._prices(owners, held, terms, at)

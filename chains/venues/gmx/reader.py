@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from chains.caip import AccountId, Address, ChainId, account_address, account_chain, erc20
+from chains.caip import AccountId, Address, account_address, erc20
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.errors import BadAnswer
 from chains.evm.batch import Batch, UnknownMode, reason_code
 from chains.protocols import ChainClient
-from chains.types import BlockRef, Cut, ReadFailure, ReadResult, VenueAccount, VenueId, failed
+from chains.types import BlockRef, ReadFailure, ReadResult, VenueAccount
+from chains.venue_reader import OneChainReader
 from chains.venues.gmx import layout
 from chains.venues.gmx.decode import FLOAT, VENUE, Own, Terms, Trade, decode_trade
 
@@ -34,34 +35,19 @@ class Place(NamedTuple):
         return layout.position_key(account_address(self.account), self.market, self.token, self.trade.is_long)
 
 
-class GmxReader:
+class GmxReader(OneChainReader):
     """VenueReader of GMX v2 on one chain."""
 
     def __init__(self, client: ChainClient, deployment: ChainDeployment) -> None:
+        super().__init__(VENUE, deployment.chain)
         self._client, self._deployment = client, deployment
         names = deployment.venues[VENUE]
         self._reader, self._store = names["reader"], names["data_store"]
         self._referrals = names["referral_storage"]
 
-    @property
-    def venue(self) -> VenueId:
-        """The venue."""
-        return VENUE
-
-    @property
-    def chain(self) -> ChainId:
-        """The chain."""
-        return self._deployment.chain
-
-    async def read(self, accounts: Sequence[AccountId], cut: Cut) -> ReadResult:
+    async def _read(self, accounts: Sequence[AccountId], at: BlockRef) -> ReadResult:
         """Every position of the accounts; one that cannot be read is a failure of its account."""
-        mine = [account for account in accounts if account_chain(account) == self.chain]
-        if not mine:
-            return ReadResult()
-        at = cut.blocks.get(self.chain)
-        if at is None:
-            return failed(mine, VENUE, "no_block", cut.failures.get(self.chain, "no block in the cut"))
-        places, failures = await self._places(mine, at)
+        places, failures = await self._places(accounts, at)
         terms = self._ask_terms(places)
         await terms.run(self._client, at)
         feeds = self._ask_feeds(places, terms)

@@ -7,12 +7,13 @@ from typing import Any, Final, NamedTuple
 
 from eth_utils.crypto import keccak
 
-from chains.caip import AccountId, Address, ChainId, account_address, account_chain, erc20
+from chains.caip import AccountId, Address, ChainId, account_address, erc20
 from chains.deployments import ChainDeployment
 from chains.errors import BadAnswer, NoContractCode, Reverted
 from chains.evm.abi import Function
 from chains.protocols import ChainClient
-from chains.types import BlockRef, Call, CallResult, Cut, ReadFailure, ReadResult, VenueAccount, VenueId, failed
+from chains.types import BlockRef, Call, CallResult, ReadFailure, ReadResult, VenueAccount
+from chains.venue_reader import OneChainReader
 from chains.venues.lyra.decode import ACTIVE, VENUE, Answers, Leg, MarketTerms, RawPosition, StrikeTerms, decode
 from chains.venues.lyra.rule import MinCollateralParams, OptionType
 
@@ -74,36 +75,20 @@ class _Gathered:
         return ReadResult(failures=tuple(self.failures))
 
 
-class LyraReader:
+class LyraReader(OneChainReader):
     """VenueReader of all Lyra v1 markets of one chain."""
 
     def __init__(self, client: ChainClient, deployment: ChainDeployment) -> None:
+        super().__init__(VENUE, deployment.chain)
         addresses = deployment.venues[VENUE]
         self._client = client
-        self._chain = deployment.chain
         self._adapter = _address(addresses, "synthetix_adapter", self._chain)
         self._black_scholes = _address(addresses, "black_scholes", self._chain)
         self._markets = _markets(addresses, self._chain)
 
-    @property
-    def venue(self) -> VenueId:
-        """The venue."""
-        return VENUE
-
-    @property
-    def chain(self) -> ChainId:
-        """The chain whose accounts it reads."""
-        return self._chain
-
-    async def read(self, accounts: Sequence[AccountId], cut: Cut) -> ReadResult:
+    async def _read(self, accounts: Sequence[AccountId], at: BlockRef) -> ReadResult:
         """Venue accounts of all owners; an owner without options produces nothing."""
-        mine = [account for account in accounts if account_chain(account) == self._chain]
-        at = cut.blocks.get(self._chain)
-        if at is None:
-            return failed(mine, VENUE, "no_block", cut.failures.get(self._chain, "no block in the cut"))
-        if not mine:
-            return ReadResult()
-        parts = await asyncio.gather(*(self._read_market(market, mine, at) for market in self._markets))
+        parts = await asyncio.gather(*(self._read_market(market, accounts, at) for market in self._markets))
         return ReadResult(
             accounts=tuple(account for part in parts for account in part.accounts),
             failures=tuple(failure for part in parts for failure in part.failures),

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from chains.caip import AccountId, Address, ChainId, account_address, account_chain, erc20
+from chains.caip import AccountId, Address, account_address, erc20
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.errors import BadAnswer, Reverted
 from chains.evm.abi import Function, revert_reason
 from chains.evm.batch import Batch, UnknownMode, reason_code
 from chains.protocols import ChainClient
-from chains.types import BlockRef, Cut, ReadFailure, ReadResult, VenueAccount, VenueId, failed
+from chains.types import BlockRef, ReadFailure, ReadResult, VenueAccount
+from chains.venue_reader import OneChainReader
 from chains.venues.morpho.decode import decode_loan, decode_supply
 from chains.venues.morpho.rule import VENUE, Holding, Market, Totals, accrued
 
@@ -42,10 +43,11 @@ class Place(NamedTuple):
     holding: Holding
 
 
-class MorphoReader:
+class MorphoReader(OneChainReader):
     """VenueReader of Morpho Blue on one chain."""
 
     def __init__(self, client: ChainClient, deployment: ChainDeployment) -> None:
+        super().__init__(VENUE, deployment.chain)
         self._client = client
         self._deployment = deployment
         names = deployment.venues[VENUE]
@@ -56,27 +58,11 @@ class MorphoReader:
             if name.startswith(MARKET_PREFIX)
         }
 
-    @property
-    def venue(self) -> VenueId:
-        """The venue."""
-        return VENUE
-
-    @property
-    def chain(self) -> ChainId:
-        """The chain."""
-        return self._deployment.chain
-
-    async def read(self, accounts: Sequence[AccountId], cut: Cut) -> ReadResult:
+    async def _read(self, accounts: Sequence[AccountId], at: BlockRef) -> ReadResult:
         """State of the accounts in every market of the deployment."""
-        mine = [account for account in accounts if account_chain(account) == self.chain]
-        at = cut.blocks.get(self.chain)
-        if at is None:
-            return failed(
-                mine, VENUE, "no_block", cut.failures.get(self.chain, "the cut has no block of the chain")
-            )
-        stored = self._ask_stored(mine)
+        stored = self._ask_stored(accounts)
         await stored.run(self._client, at)
-        places, failures = self._places(mine, stored)
+        places, failures = self._places(accounts, stored)
         used = sorted({place.market for place in places})
         prices = self._ask_prices(used, stored)
         await prices.run(self._client, at)

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from chains.caip import AccountId, Address, ChainId, account_address, account_chain, erc20
+from chains.caip import AccountId, Address, account_address, erc20
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.errors import BadAnswer
 from chains.evm.abi import Function
 from chains.evm.batch import Batch, UnknownMode, reason_code
 from chains.protocols import ChainClient
-from chains.types import Cut, ReadFailure, ReadResult, VenueAccount, VenueId, failed
+from chains.types import BlockRef, ReadFailure, ReadResult, VenueAccount
+from chains.venue_reader import OneChainReader
 from chains.venues.perp.decode import decode_account
 from chains.venues.perp.rule import (
     VENUE,
@@ -71,39 +72,21 @@ _DEBT_RATIO = Function("getDebtNonSettlementTokenValueRatio()", "(uint24)")
 _DEBT_LIMIT = Function("getDebtThresholdByTrader(address)", "(uint256)")
 
 
-class PerpReader:
+class PerpReader(OneChainReader):
     """VenueReader of Perp v2 on one chain."""
 
     def __init__(self, client: ChainClient, deployment: ChainDeployment) -> None:
+        super().__init__(VENUE, deployment.chain)
         self._client = client
         self._deployment = deployment
         self._to = deployment.venues[VENUE]
 
-    @property
-    def venue(self) -> VenueId:
-        """The venue."""
-        return VENUE
-
-    @property
-    def chain(self) -> ChainId:
-        """The chain."""
-        return self._deployment.chain
-
-    async def read(self, accounts: Sequence[AccountId], cut: Cut) -> ReadResult:
+    async def _read(self, accounts: Sequence[AccountId], at: BlockRef) -> ReadResult:
         """State of the accounts; a problem of the venue's settings fails all of them."""
-        mine = [account for account in accounts if account_chain(account) == self.chain]
-        at = cut.blocks.get(self.chain)
-        if at is None:
-            return failed(
-                mine, VENUE, "no_block", cut.failures.get(self.chain, "the cut has no block of the chain")
-            )
-        first = self._first(mine)
+        first = self._first(accounts)
         await first.run(self._client, at)
-        try:
-            params = self._params(first)
-        except BadAnswer as error:
-            return failed(mine, VENUE, reason_code(error), str(error))
-        held, failures = _holders(mine, first)
+        params = self._params(first)
+        held, failures = _holders(accounts, first)
         second = self._second(held, first, params)
         await second.run(self._client, at)
         third = self._third(held, first, second)

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from chains.caip import AccountId, Address, AssetId, ChainId, account_address, account_chain, erc20
+from chains.caip import AccountId, Address, AssetId, account_address, erc20
 from chains.deployments import ChainDeployment
 from chains.errors import BadAnswer, Reverted
 from chains.evm.abi import Function
 from chains.evm.batch import Batch, UnknownMode, reason_code
 from chains.protocols import ChainClient
-from chains.types import BlockRef, Cut, ReadFailure, ReadResult, VenueAccount, VenueId, failed
+from chains.types import BlockRef, ReadFailure, ReadResult, VenueAccount, failed
+from chains.venue_reader import OneChainReader
 from chains.venues.synthetix.decode import VENUE, Assets, MarketAccount, Theirs, decode_account
 from chains.venues.synthetix.rules import Holding, Market, Terms
 
@@ -58,35 +59,14 @@ _ORDER: Final = Function(
 )
 
 
-class SynthetixReader:
+class SynthetixReader(OneChainReader):
     """VenueReader of PerpsV2 on one chain."""
 
     def __init__(self, client: ChainClient, deployment: ChainDeployment) -> None:
+        super().__init__(VENUE, deployment.chain)
         self._client = client
         self._deployment = deployment
         self._addresses: Mapping[str, Address] = deployment.venues[VENUE]
-
-    @property
-    def venue(self) -> VenueId:
-        """The venue."""
-        return VENUE
-
-    @property
-    def chain(self) -> ChainId:
-        """The chain."""
-        return self._deployment.chain
-
-    async def read(self, accounts: Sequence[AccountId], cut: Cut) -> ReadResult:
-        """State of the accounts at the cut's block of this chain. Accounts of other chains are ignored."""
-        own = [account for account in accounts if account_chain(account) == self.chain]
-        at = cut.blocks.get(self.chain)
-        if at is None:
-            return failed(
-                own, VENUE, "no_block", cut.failures.get(self.chain, f"{self.chain}: no block in the cut")
-            )
-        if not own:
-            return ReadResult()
-        return await self._read(own, at)
 
     async def _read(self, accounts: Sequence[AccountId], at: BlockRef) -> ReadResult:
         first = Batch()

@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from chains.caip import AccountId, ChainId, account_address, account_chain, erc20
+from chains.caip import AccountId, account_address, erc20
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.errors import BadAnswer
 from chains.evm.abi import Function
 from chains.evm.batch import Batch, NoCode, UnknownMode, reason_code
 from chains.haircuts import Haircuts
 from chains.protocols import ChainClient
-from chains.types import BlockRef, Cut, ReadFailure, ReadResult, VenueAccount, VenueId, failed
+from chains.types import BlockRef, ReadFailure, ReadResult, VenueAccount
+from chains.venue_reader import OneChainReader
 from chains.venues.uniswap.decode import VENUE, Nft, PoolState, Tokens, decode_position
 from chains.venues.uniswap.liquidity import FeeGrowth
 
@@ -37,38 +38,20 @@ class Held(NamedTuple):
     nft: Nft
 
 
-class UniswapReader:
+class UniswapReader(OneChainReader):
     """VenueReader of the position manager of one chain."""
 
     def __init__(self, client: ChainClient, deployment: ChainDeployment, haircuts: Haircuts | None = None) -> None:
+        super().__init__(VENUE, deployment.chain)
         self._client, self._deployment = client, deployment
         self._haircuts = haircuts or Haircuts()
         self._manager = deployment.venues[VENUE]["position_manager"]
 
-    @property
-    def venue(self) -> VenueId:
-        """The venue."""
-        return VENUE
-
-    @property
-    def chain(self) -> ChainId:
-        """The chain whose accounts it reads."""
-        return self._deployment.chain
-
-    async def read(self, accounts: Sequence[AccountId], cut: Cut) -> ReadResult:
+    async def _read(self, accounts: Sequence[AccountId], at: BlockRef) -> ReadResult:
         """Every position with liquidity or fees; one that cannot be read is a failure of its owner."""
-        mine = [account for account in accounts if account_chain(account) == self.chain]
-        if not mine:
-            return ReadResult()
-        at = cut.blocks.get(self.chain)
-        if at is None:
-            return failed(mine, VENUE, "no_block", cut.failures.get(self.chain, "no block in the cut"))
-        try:
-            counted = await self._counted(mine, at)
-            factory = counted.value("factory")
-        except BadAnswer as error:
-            return failed(mine, VENUE, reason_code(error), str(error))
-        held, failures = await self._held(mine, counted, at)
+        counted = await self._counted(accounts, at)
+        factory = counted.value("factory")
+        held, failures = await self._held(accounts, counted, at)
         pools = Batch()
         for key in {one.nft.pool_key for one in held}:
             pools.ask(key, _POOL, factory, *key)
