@@ -117,6 +117,7 @@ class PriceSettings(Section):
 
     parameters: str = "params_v1"
     sequencer_grace_s: int = Field(default=3600, ge=0)
+    """Users need time to act before prices of an L2 count again (Chainlink's sample and Venus: 3600)."""
     exchanges: tuple[ExchangeSettings, ...] = ()
     hermes: HermesSettings | None = None
     venue_facts: bool = True

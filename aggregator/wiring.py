@@ -90,7 +90,7 @@ def _cycle(
     for chain, deployment in deployments.items():
         lookback = settings.chains[chain].log_lookback_blocks
         readers += readers_of(chain, clients, deployments, haircuts, lookback)
-        sources += sources_of(clients[chain], deployment, prices, settings.prices.sequencer_grace_s)
+        sources += sources_of(clients[chain], deployment, prices)
         sources += venue_facts(clients[chain], deployment) if settings.prices.venue_facts else ()
     portfolios = Portfolios.of({name: item.accounts for name, item in settings.portfolios.items()}, clients)
     names = {chain: deployment.name for chain, deployment in deployments.items()}

@@ -8,6 +8,7 @@ from chains.types import VenueId
 from oracles.params import PriceParams
 from oracles.protocols import PriceSource
 from oracles.sources.chainlink import ChainlinkSource
+from oracles.sources.guard import SequencerGuard
 from oracles.sources.pyth import PythSource
 from oracles.sources.rates import RateSource
 from oracles.sources.twap import TwapSource
@@ -18,18 +19,13 @@ SYNTHS = {"ETH": "sETH", "BTC": "sBTC", "LINK": "sLINK", "SUSD": "sUSD"}
 """Synthetix' currency of a price key."""
 
 
-def sources_of(
-    client: ChainClient, deployment: ChainDeployment, params: PriceParams, sequencer_grace_s: int | None = None
-) -> tuple[PriceSource, ...]:
+def sources_of(client: ChainClient, deployment: ChainDeployment, params: PriceParams) -> tuple[PriceSource, ...]:
     """Sources of one chain: Chainlink, then Pyth, the pools and the rates, as far as it has them.
 
-    ``sequencer_grace_s`` replaces that of the parameters: a chain that has just been made was never down.
+    On a chain with an uptime feed each of them is silent while the sequencer cannot be relied on.
     """
-    limits = params.sources
-    if sequencer_grace_s is not None:
-        limits = replace(limits, sequencer_grace_s=sequencer_grace_s)
-    feeds = deployment.feeds
-    chainlink = ChainlinkSource(client, feeds.chainlink, limits, feeds.sequencer_uptime)
+    limits, feeds = params.sources, deployment.feeds
+    chainlink = ChainlinkSource(client, feeds.chainlink, limits)
     sources: list[PriceSource] = [chainlink] if feeds.chainlink else []
     if feeds.pyth is not None:
         sources.append(PythSource(client, feeds.pyth, limits))
@@ -37,7 +33,9 @@ def sources_of(
         sources.append(TwapSource(client, with_mirrors(feeds.twap, params), chainlink, limits))
     if feeds.rates:
         sources.append(RateSource(client, feeds.rates, limits))
-    return tuple(sources)
+    if feeds.sequencer_uptime is None:
+        return tuple(sources)
+    return tuple(SequencerGuard(source, deployment.chain) for source in sources)
 
 
 def venue_facts(client: ChainClient, deployment: ChainDeployment) -> tuple[PriceSource, ...]:

@@ -73,7 +73,6 @@ class SourceParams:
     """Bounds that the sources themselves apply."""
 
     chainlink_grace_s: int = 120
-    sequencer_grace_s: int = 3600
     pyth_max_age_s: int = 900
     pyth_max_conf_bps: int = 500
     pyth_min_expo: int = -20

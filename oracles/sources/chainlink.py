@@ -13,8 +13,7 @@ from chains.deployments import ChainlinkFeed
 from chains.errors import BadAnswer
 from chains.evm.abi import Function
 from chains.protocols import ChainClient
-from chains.sequencer import sequencer_state
-from chains.types import BlockRef, CallResult, Cut
+from chains.types import CallResult, Cut
 from oracles.params import SourceParams
 from oracles.sources.onchain import OnChain, Unread
 from oracles.types import Quote, QuoteGap, Quotes
@@ -29,19 +28,12 @@ MAX_DECIMALS = 36
 
 
 class ChainlinkSource:
-    """All feeds of one chain; on an L2 they count only while its sequencer is up and has been for a while."""
+    """All feeds of one chain."""
 
-    def __init__(
-        self,
-        client: ChainClient,
-        feeds: Sequence[ChainlinkFeed],
-        params: SourceParams,
-        sequencer_uptime: Address | None = None,
-    ) -> None:
+    def __init__(self, client: ChainClient, feeds: Sequence[ChainlinkFeed], params: SourceParams) -> None:
         self._on = OnChain(GROUP, client)
         self._feeds = tuple(feeds)
         self._params = params
-        self._sequencer = sequencer_uptime
         self._bounds: dict[tuple[Address, int], tuple[int, int] | None] = {}
         """By proxy and phase: they cannot change within a phase, so each is read once."""
 
@@ -56,18 +48,11 @@ class ChainlinkSource:
         wanted = {feed.price_key for feed in feeds}
         if not feeds:
             return Quotes()
-        calls = [LATEST.call(self._sequencer)] if self._sequencer else []
-        for feed in feeds:
-            calls += [DECIMALS.call(feed.proxy), LATEST.call(feed.proxy)]
+        calls = [call for feed in feeds for call in (DECIMALS.call(feed.proxy), LATEST.call(feed.proxy))]
         answer = await self._on.read(calls, cut)
         if isinstance(answer, Unread):
             return self._on.nothing(wanted, answer)
-        at, results = answer
-        if self._sequencer:
-            problem = sequencer_fault(results[0], at, self._params.sequencer_grace_s)
-            if problem is not None:
-                return self._on.nothing(wanted, Unread("sequencer", problem))
-            results = results[1:]
+        _, results = answer
         await self._learn_bounds(feeds, results[1::2], cut)
         pairs = zip(feeds, results[::2], results[1::2], strict=True)
         read = [self._quote(feed, decimals, last, received_at) for feed, decimals, last in pairs]
@@ -161,8 +146,3 @@ class ChainlinkSource:
 def _round(round_id: int) -> dict[str, str]:
     """A proxy's round id holds the phase (which aggregator) above 64 bits of the aggregator's own round."""
     return {"phase": str(round_id >> 64), "round": str(round_id & (2**64 - 1))}
-
-
-def sequencer_fault(result: CallResult, at: BlockRef, grace_s: int) -> str | None:
-    """Why the L2's prices do not count, None where they do."""
-    return sequencer_state(result, at, grace_s).reason or None

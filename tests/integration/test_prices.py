@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from chains.caip import Address
+from chains.cut import ChainRule, cut
 from chains.deployments import ChainDeployment, ChainlinkFeed, Feeds
 from chains.devnet import anvil, chainlink, pyth, sequencer, uniswap
 from chains.devnet.artifacts import sol_compiler
@@ -78,8 +79,10 @@ def later(ctx: ChainContext, seconds: int) -> None:
 
 async def ask(ctx: ChainContext, client: EvmClient, grace_s: int = 0) -> tuple[Quotes, PriceBook]:
     head = await client.head(Finality.LATEST)
-    at = Cut({ctx.chain: head})
-    sources = sources_of(client, deployment(ctx), PARAMS, grace_s)
+    known = deployment(ctx)
+    rule = ChainRule(sequencer_uptime=known.feeds.sequencer_uptime, sequencer_grace_s=grace_s)
+    at = await cut({ctx.chain: client}, Finality.LATEST, head.timestamp, rules={ctx.chain: rule})
+    sources = sources_of(client, known, PARAMS)
     quotes = merge([await source.quotes(KEYS, at, head.timestamp) for source in sources])
     return quotes, reconcile(quotes, head.timestamp, PARAMS)
 
@@ -144,7 +147,7 @@ async def test_prices_that_nobody_pushes_become_stale(ctx: ChainContext, client:
 async def test_a_sequencer_that_is_down_leaves_no_price(ctx: ChainContext, client: EvmClient) -> None:
     sequencer.set_down(ctx, True)
     quotes, book = await ask(ctx, client)
-    assert {gap.reason for gap in quotes.gaps} == {"sequencer", "no_leg"}
+    assert {gap.reason for gap in quotes.gaps} == {"sequencer"}
     assert book["ETH"].status is PriceStatus.INSUFFICIENT
     assert "sequencer is down since" in book["ETH"].reason
 

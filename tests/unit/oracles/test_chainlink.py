@@ -14,7 +14,7 @@ from tests.kit.transport import FakeChainClient, a_block
 
 OP = ChainId("eip155:10")
 NOW = 1_700_000_000
-PROXY, UPTIME = Address("0x" + "11" * 20), Address("0x" + "22" * 20)
+PROXY = Address("0x" + "11" * 20)
 FEED = ChainlinkFeed("ETH", PROXY, heartbeat_s=3600, deviation_bps=50)
 CUT = Cut({OP: a_block(OP, 5, NOW)})
 ROUND = ["uint80", "int256", "uint256", "uint256", "uint80"]
@@ -24,17 +24,15 @@ def a_round(answer: int, started: int, updated: int | None = None, round_id: int
     return encode(ROUND, [round_id, answer, started, started if updated is None else updated, round_id])
 
 
-def client(last: bytes, decimals: int = 8, uptime: bytes | None = None) -> FakeChainClient:
+def client(last: bytes, decimals: int = 8) -> FakeChainClient:
     fake = FakeChainClient(OP)
     fake.set(DECIMALS, PROXY, (), encode(["uint8"], [decimals]))
     fake.set(LATEST, PROXY, (), last)
-    if uptime is not None:
-        fake.set(LATEST, UPTIME, (), uptime)
     return fake
 
 
-async def ask(fake: FakeChainClient, sequencer: Address | None = None, **params: int) -> Quotes:
-    source = ChainlinkSource(fake, [FEED], SourceParams(**params), sequencer)
+async def ask(fake: FakeChainClient, **params: int) -> Quotes:
+    source = ChainlinkSource(fake, [FEED], SourceParams(**params))
     return await source.quotes({"ETH", "BTC"}, CUT, NOW + 1.5)
 
 
@@ -79,28 +77,6 @@ async def test_a_feed_that_never_answered_is_a_gap_with_the_contracts_reason() -
     fake.answers[PROXY, LATEST.call(PROXY).data] = CallResult(False, refusal)
     (gap,) = (await ask(fake)).gaps
     assert (gap.reason, gap.detail) == ("no_answer", "latestRoundData: reverted: No data present")
-
-
-@pytest.mark.parametrize(
-    ("uptime", "detail"),
-    [
-        (a_round(1, NOW - 9999), f"sequencer is down since {NOW - 9999}"),
-        (a_round(0, NOW - 3599), "up again for 3599 s only, grace 3600 s"),
-        (a_round(0, 0), "never initialised"),
-        (b"", "uptime feed: latestRoundData: 0 bytes"),
-    ],
-)
-async def test_an_l2_without_a_steady_sequencer_has_no_quotes(uptime: bytes, detail: str) -> None:
-    answer = await ask(client(a_round(3000, NOW), uptime=uptime), UPTIME)
-    assert answer.found == ()
-    assert answer.gaps[0].reason == "sequencer"
-    assert detail in answer.gaps[0].detail
-
-
-async def test_the_grace_is_a_parameter() -> None:
-    fake = client(a_round(3000, NOW), uptime=a_round(0, NOW - 5))
-    assert (await ask(fake, UPTIME)).found == ()
-    assert len((await ask(fake, UPTIME, sequencer_grace_s=0)).found) == 1
 
 
 async def test_a_chain_without_a_block_is_a_gap_with_the_cuts_reason() -> None:

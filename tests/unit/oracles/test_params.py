@@ -37,7 +37,7 @@ def test_the_shipped_parameters_load() -> None:
         ('agreement = "2/3"', 'agreement = "x"', "agreement: expected a share"),
         ('default_class = "other"', 'default_class = "none"', "default_class: expected one of"),
         ('price_keys = ["LINK"]', 'price_keys = ["ETH"]', "price_keys: ETH is already in classes.major"),
-        ("sequencer_grace_s = 3600", "sequencer_grace_s = -1", "sources.sequencer_grace_s: expected a"),
+        ("pyth_max_age_s = 900", "pyth_max_age_s = -1", "sources.pyth_max_age_s: expected a"),
         ("[sources]", "[source]", "sources: expected a table"),
         ("max_ahead_s = 60", "max_ahead_s = ", "not TOML"),
         ("readmit_pct = 50", "readmit_pct = 0", "gate.readmit_pct: expected 1 to 100, was 0"),
