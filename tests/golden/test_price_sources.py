@@ -41,7 +41,7 @@ class Recorded:
         self.client = FakeChainClient(content["chain"], answers)
 
     async def quotes(self) -> Quotes:
-        voting = sources_of(self.client, self.deployment, load_params(), 0)
+        voting = sources_of(self.client, self.deployment, load_params())
         sources = (*voting, *venue_facts(self.client, self.deployment))
         return merge([await s.quotes(set(DEPLOYED), self.cut, self.head.timestamp) for s in sources])
 

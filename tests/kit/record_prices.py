@@ -45,7 +45,7 @@ async def record(state_dir: Path) -> dict:
         head = await wired.clients[CHAIN].head(wired.cycle.finality)
         at, now = Cut({CHAIN: head}), utc_now().timestamp()
         keys = wired.cycle.maker.registry.price_keys()
-        for source in (*sources_of(client, deployment, load_params(), 0), *venue_facts(client, deployment)):
+        for source in (*sources_of(client, deployment, load_params()), *venue_facts(client, deployment)):
             await source.quotes(keys, at, now)
         await LyraVolSource(client, "ETH", deployment.venues["lyra-v1"]["ETH.option_market"]).surface(at)
     block = {

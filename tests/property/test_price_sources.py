@@ -74,7 +74,7 @@ def sources(client: Any) -> list[Any]:
     pool = TwapPool("ETH", "USDC", AT, True, 18, 6, 60)
     info = AssetInfo(erc20(OP, AT), "WETH", 18, "ETH", "ETH")
     return [
-        ChainlinkSource(client, [ChainlinkFeed("ETH", AT, 3600, 50)], LIMITS, AT),
+        ChainlinkSource(client, [ChainlinkFeed("ETH", AT, 3600, 50)], LIMITS),
         PythSource(client, PythFeeds(AT, {"ETH": ID}), LIMITS),
         TwapSource(client, [pool], Legs(), LIMITS),
         RateSource(client, [RateFeed("ETH", "BASE", AT, "reth")], LIMITS),
