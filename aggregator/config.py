@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from aggregator.access.settings import AccessSettings
 from aggregator.errors import ConfigError
 from chains.caip import parse_account, parse_address, parse_chain
 from chains.data import packaged
@@ -186,6 +187,8 @@ class Settings(BaseSettings):
     prices: PriceSettings = PriceSettings()
     index: IndexSettings = IndexSettings()
     service: ServiceSettings = ServiceSettings()
+    access: AccessSettings = AccessSettings()
+    """Who may ask the HTTP API, and how much."""
     webhooks: tuple[WebhookSettings, ...] = ()
 
     @field_validator("chains", mode="before")

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """Everything that one cycle needs; the price desk alone remembers anything between cycles."""
+    """Everything that one cycle needs; what it remembers between cycles are prices and the last worlds."""
 
     clients: Mapping[ChainId, EvmClient]
     readers: Sequence[VenueReader]
@@ -45,6 +45,8 @@ class Cycle:
     max_head_age_s: float | None = None
     rules: Mapping[ChainId, ChainRule] = field(default_factory=dict)
     """Chains whose block is chosen by a tag or limit of their own, and the L2s with their uptime feed."""
+    worlds: dict[str, World] = field(default_factory=dict)
+    """What the newest report of each portfolio was made from: where what-if questions begin."""
 
     async def run(
         self,
@@ -53,7 +55,9 @@ class Cycle:
         not_before: Mapping[ChainId, int] = MappingProxyType({}),
     ) -> tuple[MarginReport, ...]:
         """Reports of all portfolios (or of those given) at one cut, which shows the blocks ``not_before``."""
-        return self.maker.make(await self.world(now, portfolios, not_before))
+        world = await self.world(now, portfolios, not_before)
+        self.worlds.update(dict.fromkeys(world.portfolios.names, world))
+        return self.maker.make(world)
 
     async def world(
         self,
@@ -63,6 +67,7 @@ class Cycle:
     ) -> World:
         """Everything read at one cut, before any figure is made of it."""
         wanted = self.portfolios if portfolios is None else portfolios
+        wanted = wanted.only(wanted.names)  # account sets may come while the chains are read
         at = await self._cut(now, not_before)
         accounts = sorted({account for ids in wanted.members.values() for account in ids})
         reads, quotes, paused = await asyncio.gather(

@@ -29,6 +29,7 @@ def devnet_settings(state_dir: Path, *, database: str | None = None, **service: 
         "portfolios": {p.name: {"accounts": p.accounts} for p in world.portfolios if p.accounts},
         "database": database or f"sqlite+aiosqlite:///{state_dir / 'crossmargin.db'}",
         **own,
+        "access": {"public": True, "public_scopes": ("read", "simulate", "watch"), **service.pop("access", {})},
         "service": {"scan_interval_s": 2, **service.pop("service", {})},
         **service,
     }

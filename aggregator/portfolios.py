@@ -1,7 +1,7 @@
 """The portfolios of the settings: names, accounts on the configured chains, and finding one by any id."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aggregator.errors import UnknownPortfolio
 from chains.caip import (
@@ -21,6 +21,8 @@ class Portfolios:
     """Portfolio names with their accounts; a bare address stands for the address on every configured chain."""
 
     members: Mapping[str, tuple[AccountId, ...]]
+    owners: Mapping[str, str] = field(default_factory=dict)
+    """Who made an account set, by its name; those of the settings have no entry."""
 
     @classmethod
     def of(cls, given: Mapping[str, Iterable[str]], chains: Iterable[ChainId]) -> "Portfolios":
@@ -41,6 +43,10 @@ class Portfolios:
         """Only the portfolios that have any of these accounts."""
         wanted = frozenset(accounts)
         return Portfolios({name: ids for name, ids in self.members.items() if not wanted.isdisjoint(ids)})
+
+    def only(self, names: Iterable[str]) -> "Portfolios":
+        """Those of these names."""
+        return Portfolios({name: self.members[name] for name in names}, self.owners)
 
     def find(self, text: str) -> str:
         """Name of the portfolio that a name, a CAIP-10 account or an address means.

@@ -43,6 +43,8 @@ class Store:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self.appended = 0
+        """How often reports were appended here: what was read before may be old when it has changed."""
 
     @classmethod
     async def open(cls, dsn: str) -> "Store":
@@ -109,6 +111,7 @@ class Store:
                 for alert in alerts
                 for receiver in receivers
             )
+        self.appended += 1
         return tuple(alerts)
 
     async def _only_writer(self, session: AsyncSession) -> None:

@@ -63,7 +63,7 @@ async def serving(wired: Wired, service: Service, store: Store, notifier: Notifi
         await asyncio.gather(*tasks, return_exceptions=True)
 
     max_age_s, laws = 10 * settings.scan_interval_s + 30, wired.cycle.maker.model.bridge_laws
-    deps = Deps(store, wired.cycle.portfolios, service, max_age_s, laws)
+    deps = Deps(store, wired.cycle.portfolios, service, max_age_s, laws, wired, wired.settings.access)
     runner = web.AppRunner(create_app(deps, loops), access_log=None, shutdown_timeout=3)
     await runner.setup()
     try:

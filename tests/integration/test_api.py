@@ -92,8 +92,9 @@ async def test_alerts_page_by_link(client, store):
     following = await client.get(str(response.links["next"]["url"].relative()))
     seen += [alert["status"] for alert in (await following.json())["alerts"]]
     assert seen == ["BRIDGE_NOW", "SAFE", "WATCH"]
-    only = await (await client.get("/v1/alerts?portfolio=other")).json()
-    assert only == {"alerts": []}
+    only = await (await client.get("/v1/alerts?portfolio=new")).json()
+    assert only["alerts"] == []
+    assert (await client.get("/v1/alerts?portfolio=other")).status == 404
 
 
 async def test_accounts_without_a_report_say_so(client, store):

@@ -1,0 +1,1 @@
+"""Who may see and do what: keys, wallet sessions, account sets, the audit log."""

@@ -1,0 +1,34 @@
+"""What the handlers work with."""
+
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from aggregator.access.settings import OPEN_TO_ALL, AccessSettings
+from aggregator.bridge_laws import Law
+from aggregator.clock import utc_now
+from aggregator.portfolios import Portfolios
+from aggregator.service import Service
+from aggregator.store.repository import Store
+from aggregator.wiring import Wired
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """What the handlers use."""
+
+    store: Store
+    portfolios: Portfolios
+    service: Service | None
+    """None where only stored reports are served."""
+    max_scan_age_s: float
+    bridge_laws: tuple[Law, ...] | None = None
+    """Routes in use; None: the defaults that ship."""
+    wired: Wired | None = None
+    """Chains, readers and the model; None where only stored reports are served."""
+    access: AccessSettings = OPEN_TO_ALL
+    """Who may do what. The service hands in its settings, which are private unless they say otherwise."""
+    started: str = field(default_factory=lambda: utc_now().isoformat())
+
+
+DEPS = web.AppKey("deps", Deps)

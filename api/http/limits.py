@@ -1,0 +1,55 @@
+"""Requests per minute by caller, told in RateLimit headers (draft-ietf-httpapi-ratelimit-headers-11)."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from aiohttp import web
+
+from aggregator.access.settings import AccessSettings
+from api.errors import Problem
+from api.http.caller import Caller
+from api.http.endpoint import Endpoint, Scope
+
+WINDOW_S = 60
+MOST_CALLERS = 20_000
+"""Counters kept; the one that was idle longest goes first."""
+NO_LIMIT = ("/livez", "/readyz", "/metrics")
+
+
+class Limits:
+    """Counts requests in fixed windows of a minute."""
+
+    def __init__(self, access: AccessSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._access, self._clock = access, clock
+        self._used: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
+
+    def take(self, caller: Caller, endpoint: Endpoint, request: web.Request) -> dict[str, str]:
+        """Headers that say what is left; raises Problem 429 where nothing is."""
+        if endpoint.path in NO_LIMIT:
+            return {}
+        simulate = endpoint.scope is Scope.SIMULATE
+        policy = "simulate" if simulate else "default"
+        limit = self._access.simulations_per_minute if simulate else self._access.requests_per_minute
+        who = caller.id if caller.id != "anonymous" else self._address(request)
+        now = self._clock()
+        window = self._used.get((who, policy))
+        if window is None or now - window[0] >= WINDOW_S:
+            window = self._used[who, policy] = [now, 0]
+            if len(self._used) > MOST_CALLERS:
+                self._used.popitem(last=False)
+        window[1] += 1
+        left, wait = int(limit - window[1]), int(WINDOW_S - (now - window[0])) + 1
+        headers = {
+            "RateLimit-Policy": f'"{policy}";q={limit};w={WINDOW_S}',
+            "RateLimit": f'"{policy}";r={max(0, left)};t={wait}',
+        }
+        if left < 0:
+            error = Problem(429, "too_many_requests", f"{limit} requests a minute; again in {wait} s")
+            error.headers = {**headers, "Retry-After": str(wait)}
+            raise error
+        return headers
+
+    def _address(self, request: web.Request) -> str:
+        forwarded = request.headers.get("X-Forwarded-For") if self._access.trust_forwarded else None
+        return forwarded.rpartition(",")[2].strip() if forwarded else (request.remote or "")

@@ -1,0 +1,14 @@
+"""The table of all endpoints.
+
+A part of the API adds its module's ``ENDPOINTS`` here and is then routed, guarded, specified and tested.
+"""
+
+from api.http import accounts, alerts, market, meta
+from api.http.endpoint import Endpoint
+
+TABLE: tuple[Endpoint, ...] = (
+    *accounts.ENDPOINTS,
+    *market.ENDPOINTS,
+    *alerts.ENDPOINTS,
+    *meta.ENDPOINTS,
+)
