@@ -1,19 +1,21 @@
 """Which sources a deployment has."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from chains.deployments import ChainDeployment, TwapPool
 from chains.protocols import ChainClient
 from chains.types import VenueId
 from oracles.params import PriceParams
-from oracles.protocols import PriceSource
+from oracles.protocols import PriceSource, VolSource
 from oracles.sources.chainlink import ChainlinkSource
 from oracles.sources.guard import SequencerGuard
 from oracles.sources.pyth import PythSource
 from oracles.sources.rates import RateSource
 from oracles.sources.twap import TwapSource
 from oracles.sources.venues import AaveOracleSource, SynthetixRatesSource
-from oracles.sources.vol_surfaces import LyraVolSource
+from oracles.sources.vol_surfaces import DeriveVolSource, LyraVolSource
 
 SYNTHS = {"ETH": "sETH", "BTC": "sBTC", "LINK": "sLINK", "SUSD": "sUSD"}
 """Synthetix' currency of a price key."""
@@ -48,10 +50,19 @@ def venue_facts(client: ChainClient, deployment: ChainDeployment) -> tuple[Price
     return tuple(sources)
 
 
-def surfaces_of(client: ChainClient, deployment: ChainDeployment, asset: str) -> tuple[LyraVolSource, ...]:
-    """Volatility surfaces of an asset on a chain."""
-    market = deployment.venues.get(VenueId("lyra-v1"), {}).get(f"{asset}.option_market")
-    return () if market is None else (LyraVolSource(client, asset, market),)
+def surfaces_of(
+    client: ChainClient, deployment: ChainDeployment, asset: str, wanted: Sequence[tuple[int, Decimal]] = ()
+) -> tuple[VolSource, ...]:
+    """Volatility surfaces of an asset on a chain.
+
+    ``wanted`` are (expiry, strike in USD): Derive's feed holds a surface without a list of what is traded on it.
+    """
+    sources: list[VolSource] = []
+    if (market := deployment.venues.get(VenueId("lyra-v1"), {}).get(f"{asset}.option_market")) is not None:
+        sources.append(LyraVolSource(client, asset, market))
+    if (feed := deployment.venues.get(VenueId("derive-v2"), {}).get(f"vol_feed:{asset}")) is not None:
+        sources.append(DeriveVolSource(client, asset, feed, wanted))
+    return tuple(sources)
 
 
 def with_mirrors(pools: tuple[TwapPool, ...], params: PriceParams) -> tuple[TwapPool, ...]:

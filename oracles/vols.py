@@ -49,6 +49,14 @@ class VolGap:
 
 
 @dataclass(frozen=True, slots=True)
+class Vols:
+    """Answer of a surface source."""
+
+    found: tuple[VolQuote, ...] = ()
+    gaps: tuple[VolGap, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Svi:
     """One expiry of a surface. ``tau_years`` is the time that the parameters are for, not the time left."""
 

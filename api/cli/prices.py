@@ -1,7 +1,9 @@
 """``crossmargin prices``: one price with its reasons, its history in files, and the incidents replayed."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +27,7 @@ from api.cli.price_picture import picture
 from chains.cut import cut
 from oracles.catalogue import surfaces_of
 from oracles.incidents import load_incidents
-from oracles.sources.vol_surfaces import Vols
+from oracles.vols import Vols
 
 
 class _ShowByDefault(TyperGroup):
@@ -117,12 +119,16 @@ def import_(
 @app.command("vols")
 def vols(
     asset: Annotated[str, typer.Argument(help="Underlying, for example ETH.")],
+    option: Annotated[
+        list[str] | None, typer.Option(help="Expiry and strike to ask Derive's feed for: 2026-12-25@3000.")
+    ] = None,
     config: ConfigOption = None,
     devnet: DevnetOption = None,
 ) -> None:
-    """Implied volatilities by the venues' own surfaces: one line per expiry, with the venue's confidence."""
+    """Implied volatilities by the venues' own surfaces: one line per strike, with the venue's confidence."""
     log_to_stderr()
-    found = asyncio.run(_vols(settings_from(config, devnet), asset))
+    wanted = [parse_option(text) for text in option or ()]
+    found = asyncio.run(_vols(settings_from(config, devnet), asset, wanted))
     table = Table()
     for name in ("source", "expiry (UTC)", "strike", "volatility", "confidence"):
         table.add_column(name, justify="left" if name in {"source", "expiry (UTC)"} else "right")
@@ -154,6 +160,18 @@ def replay(
         show_incident(console, item)
 
 
+def parse_option(text: str) -> tuple[int, Decimal]:
+    """Expiry (unix seconds) and strike of ``<ISO time>@<strike>``; raises NoSuchPrice naming the form."""
+    when, _, strike = text.partition("@")
+    try:
+        usd = Decimal(strike)
+    except InvalidOperation:
+        usd = Decimal(0)
+    if not (usd.is_finite() and usd > 0):
+        raise NoSuchPrice(f"option: expected <expiry>@<strike> such as 2026-12-25@3000, was {text[:40]!r}")
+    return int(parse_time(when).timestamp()), usd
+
+
 def parse_time(text: str) -> datetime:
     """An ISO time, UTC where it names no zone; raises NoSuchPrice naming the form."""
     try:
@@ -172,11 +190,13 @@ async def _now(settings: Settings, asset: str) -> tuple[PriceLine, list[dict[str
         return price_line(done.book[asset], done.at, done.book.parameters), clocks
 
 
-async def _vols(settings: Settings, asset: str) -> Vols:
+async def _vols(settings: Settings, asset: str, wanted: Sequence[tuple[int, Decimal]]) -> Vols:
     async with wire(settings) as wired:
         cycle = wired.cycle
         at = await cut(cycle.clients, cycle.finality, utc_now().timestamp(), max_head_age_s=cycle.max_head_age_s)
-        sources = [s for c, d in cycle.deployments.items() for s in surfaces_of(cycle.clients[c], d, asset)]
+        sources = [
+            s for c, d in cycle.deployments.items() for s in surfaces_of(cycle.clients[c], d, asset, wanted)
+        ]
         if not sources:
             raise NoSuchPrice(f"no venue of the deployments has options on {asset!r}")
         answers = await asyncio.gather(*(source.surface(at) for source in sources))

@@ -1,7 +1,6 @@
 """Volatility surfaces read from venues: Lyra v1 boards and Derive's vol feed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from chains.caip import Address
@@ -10,7 +9,7 @@ from chains.evm.abi import Function
 from chains.protocols import ChainClient
 from chains.types import CallResult, Cut, Log
 from oracles.sources.onchain import OnChain, Unread
-from oracles.vols import Svi, VolGap, VolQuote
+from oracles.vols import Svi, VolGap, VolQuote, Vols
 
 LIVE_BOARDS = Function("getLiveBoards()", "(uint256[])")
 BOARD = Function(
@@ -22,14 +21,6 @@ VOL_DETAILS = Function("details()", "(int256,uint256,int256,int256,uint256,uint2
 """Data of the event VolDataUpdated: a, b, rho, m, sigma, forward, tau, confidence, timestamp; all wad but time."""
 WAD = 18
 ONE = Decimal(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Vols:
-    """Answer of a surface source."""
-
-    found: tuple[VolQuote, ...] = ()
-    gaps: tuple[VolGap, ...] = ()
 
 
 class LyraVolSource:
@@ -76,21 +67,27 @@ class LyraVolSource:
 class DeriveVolSource:
     """Derive's vol feed of one underlying, asked for given strikes: volatility and confidence by contract."""
 
-    def __init__(self, client: ChainClient, underlying: str, feed: Address) -> None:
+    def __init__(
+        self, client: ChainClient, underlying: str, feed: Address, wanted: Sequence[tuple[int, Decimal]]
+    ) -> None:
         self._on = OnChain("derive-v2", client)
         self._underlying = underlying
         self._feed = feed
+        self._wanted = tuple(wanted)
 
-    async def surface(self, wanted: Sequence[tuple[int, Decimal]], cut: Cut) -> Vols:
-        """Volatilities of (expiry, strike) pairs; one that the feed refuses is a gap."""
-        calls = [GET_VOL.call(self._feed, int(strike.scaleb(WAD)), expiry) for expiry, strike in wanted]
+    async def surface(self, cut: Cut) -> Vols:
+        """Volatilities of the (expiry, strike) pairs; one that the feed refuses is a gap."""
+        if not self._wanted:
+            detail = "name the expiries and strikes: the feed does not list them"
+            return Vols(gaps=(VolGap(self._underlying, self._on.name, "no_answer", detail),))
+        calls = [GET_VOL.call(self._feed, int(strike.scaleb(WAD)), expiry) for expiry, strike in self._wanted]
         answer = await self._on.read(calls, cut)
         if isinstance(answer, Unread):
             return Vols(gaps=(VolGap(self._underlying, self._on.name, answer.reason, answer.detail),))
         at, results = answer
         found: list[VolQuote] = []
         gaps: list[VolGap] = []
-        for (expiry, strike), result in zip(wanted, results, strict=True):
+        for (expiry, strike), result in zip(self._wanted, results, strict=True):
             try:
                 vol, confidence = (Decimal(value).scaleb(-WAD) for value in GET_VOL.decode(result))
             except BadAnswer as error:

@@ -13,10 +13,11 @@ from chains.devnet.context import ChainContext
 from chains.devnet.shapes import shape
 from chains.types import Instrument, Perp, PositionKind
 from chains.venues.derive import VENUE, DeriveReader
+from oracles.catalogue import surfaces_of
 from tests.kit.lone_chain import lone_chain
 from tests.kit.lone_venue import Bench, at_venue, bench, close, total
 from tests.kit.venue_contract import venue_contract
-from tests.kit.venue_reads import cut_of
+from tests.kit.venue_reads import client_of, cut_of, deployment_of
 
 pytestmark = pytest.mark.devnet
 
@@ -187,3 +188,21 @@ async def test_a_missing_contract_is_said(chain: tuple[Market, Anvil]) -> None:
     async with bench(market.ctx, node, DeriveReader, VENUE, nowhere) as reading:
         read = await reading.read(user(market, 1))
     assert [failure.reason for failure in read.failures] == ["no_code"]
+
+
+async def test_the_vol_feed_answers_for_the_strikes_asked_for(chain: tuple[Market, Anvil]) -> None:
+    market, node = chain
+    names = {**market.addresses(), "vol_feed:ETH": Address(market.main.address)}
+    wanted = [(1_800_000_000, Decimal(strike)) for strike in (2000, 3000, 40_000)]
+    async with client_of(market.ctx, node) as client:
+        (source,) = surfaces_of(client, deployment_of(market.ctx, {VENUE: names}), "ETH", wanted)
+        found = await source.surface(await cut_of(client))
+        (bare,) = surfaces_of(client, deployment_of(market.ctx, {VENUE: names}), "ETH")
+        nothing = await bare.surface(await cut_of(client))
+    assert [(q.strike_usd, q.vol, q.confidence) for q in found.found] == [
+        (2000, Decimal("0.7"), Decimal("0.95")),
+        (3000, Decimal("0.6"), Decimal("0.95")),
+    ]
+    assert [(gap.reason, "no surface" in gap.detail) for gap in found.gaps] == [("no_answer", True)]
+    assert nothing.found == ()
+    assert "name the expiries and strikes" in nothing.gaps[0].detail

@@ -106,7 +106,7 @@ def test_contracts_may_answer_anything(drawn: list[CallResult]) -> None:
 def test_surfaces_may_be_anything(drawn: list[CallResult]) -> None:
     for vols in (
         asyncio.run(LyraVolSource(Anything(drawn), "ETH", AT).surface(CUT)),
-        asyncio.run(DeriveVolSource(Anything(drawn), "ETH", AT).surface([(NOW, Decimal(1500))], CUT)),
+        asyncio.run(DeriveVolSource(Anything(drawn), "ETH", AT, [(NOW, Decimal(1500))]).surface(CUT)),
     ):
         assert all(quote.vol >= 0 for quote in vols.found)
 

@@ -93,6 +93,13 @@ contract DeriveShape {
         return (address(this), address(this), address(this));
     }
 
+    /// Volatility and confidence of a strike: the further from 3000, the higher; nothing beyond 10 times that.
+    function getVol(uint128 strike, uint64) external pure returns (uint256, uint256) {
+        require(strike < 30000e18, "no surface");
+        uint256 away = strike > 3000e18 ? strike - 3000e18 : 3000e18 - strike;
+        return (0.6e18 + away / 10000, 0.95e18);
+    }
+
     function getSpot() external view returns (uint256, uint256) {
         return (price, 1e18);
     }

@@ -112,10 +112,13 @@ async def test_a_market_without_boards_to_read_is_a_gap() -> None:
     assert (answer.gaps[0].reason, answer.gaps[0].detail) == ("no_block", "no answer")
 
 
+WANTED = [(NOW, Decimal(1500)), (NOW, Decimal(1600))]
+
+
 async def test_derives_feed_tells_volatility_and_confidence_and_refusals_are_gaps() -> None:
     fake = FakeChainClient(OP)
     fake.set(GET_VOL, MARKET, (wad("1500"), NOW), encode(["uint256", "uint256"], [wad("0.8"), wad("0.95")]))
-    answer = await DeriveVolSource(fake, "ETH", MARKET).surface([(NOW, Decimal(1500)), (NOW, Decimal(1600))], CUT)
+    answer = await DeriveVolSource(fake, "ETH", MARKET, WANTED).surface(CUT)
     (quote,), (gap,) = answer.found, answer.gaps
     assert (quote.vol, quote.confidence) == (Decimal("0.8"), Decimal("0.95"))
     assert gap.reason == "no_answer"
