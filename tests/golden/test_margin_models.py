@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from risk.book import Book, Collateral, Expiry, Market
+from risk.errors import RiskInputError
 from risk.models.auction import auction_state, discount_at, load_auction
 from risk.models.pm2 import PortfolioMargin, load_pm
 from risk.models.pm2params import Row
@@ -216,6 +217,18 @@ def test_auction_by_hand() -> None:
     assert held.max_share == pytest.approx(800.0 / (800.0 + 890.0 + 100.0 * 0.11))
     assert held.bid_usd == pytest.approx(0.89 * 900.0 * held.max_share)
     assert auction_state(params, 1_000.0, 300.0, 0.0).max_share == 0.0
+
+
+@pytest.mark.parametrize(("elapsed_s", "paid"), [(0.0, 0.0), (900.0, 150.0), (3_600.0, 600.0), (9e9, 600.0)])
+def test_an_insolvent_account_is_taken_for_a_payout_that_grows_to_its_shortfall(
+    elapsed_s: float, paid: float
+) -> None:
+    # Section 1.5: 60 minutes; mark -100, MM -600.
+    got = auction_state(load_auction(), -100.0, -600.0, elapsed_s)
+    assert (got.max_share, got.cost_usd, got.discount) == (1.0, 0.0, 0.0)
+    assert got.bid_usd == pytest.approx(-paid)
+    with pytest.raises(RiskInputError, match="mm_excess_usd"):
+        auction_state(load_auction(), -100.0, -50.0, elapsed_s)
 
 
 def test_dydx_tiers() -> None:
