@@ -13,7 +13,7 @@ from risk.pricing import unit_values
 from risk.revalue import exposure_gap, revalue
 from tests.kit.market import instruments_of, one_instrument, some_factors, the_grid
 
-laws = settings(max_examples=60)
+laws = settings(max_examples=500)
 prices = st.floats(0.01, 1e5)
 quotes = st.floats(0.2, 5000.0)
 ends = st.tuples(st.floats(0.001, 10.0), st.floats(1.0001, 50.0)).map(lambda e: (e[0], e[0] * e[1]))

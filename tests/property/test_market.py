@@ -19,7 +19,7 @@ from risk.revalue import exposure_gap, revalue, rho_worst, unit_changes, worst, 
 from tests.kit import reference_market as slow
 from tests.kit.market import LINEAR, a_book, the_grid
 
-laws = settings(deadline=None, max_examples=60)
+laws = settings(deadline=None, max_examples=500)
 seeds = st.integers(0, 2**32 - 1)
 books = st.builds(a_book, seeds)
 linear_books = st.builds(lambda seed: a_book(seed, kinds=LINEAR), seeds)

@@ -127,7 +127,7 @@ def test_pmrm_equals_its_slow_twin(seed: int) -> None:
 
 @pytest.mark.parametrize(("name", "model", "make"), CASES, ids=[case[0] for case in CASES])
 def test_models_keep_their_laws(name: str, model, make) -> None:
-    @settings(max_examples=500 if name != "es" else 100)
+    @settings(max_examples=500)
     @given(seed=SEEDS, by=st.floats(0.01, 1_000.0), cash=st.floats(0.0, 1e6))
     def law(seed: int, by: float, cash: float) -> None:
         book = make(seed)
@@ -171,7 +171,7 @@ def test_es_of_two_books_never_exceeds_their_sum(first: int, second: int) -> Non
     assert FEW.margin(replace(one, markets=merged)).maintenance_usd <= parts * (1 + 1e-9) + 1e-6
 
 
-@settings(max_examples=60)
+@settings(max_examples=500)
 @given(seed=SEEDS)
 def test_matrix_equals_the_plain_revaluation(seed: int) -> None:
     book = a_book(seed)

@@ -12,7 +12,7 @@ from risk.unified import expected_shortfall
 Q = 0.9
 seeds = st.integers(0, 2**32 - 1)
 many = settings(max_examples=500, deadline=None)
-some = settings(max_examples=120, deadline=None)
+some = settings(max_examples=500, deadline=None)
 
 
 def book(seed, places=None, scenarios=40):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from risk.status import AccountState, Status, account_status, portfolio_status
 
-many = settings(max_examples=400, deadline=None)
+many = settings(max_examples=500, deadline=None)
 usd = st.floats(0, 1e6)
 span = st.one_of(st.floats(0, 2e5), st.just(math.inf))
 states = st.builds(

@@ -23,7 +23,7 @@ LAWS = {
 }
 RHOS = {"worst": worst_of, "es": expected_shortfall(0.9)}
 many = settings(max_examples=500, deadline=None)
-fewer = settings(max_examples=200, deadline=None)
+fewer = settings(max_examples=500, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.integers(1, 6)
 
@@ -66,7 +66,7 @@ def test_fast_equals_slow_twin(seed, accounts, rho):
     assert close((fast.iso, fast.net, fast.uni), (iso, net, max(uni, net)), iso)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(seeds, sizes, st.sampled_from(sorted(RHOS)), st.booleans())
 def test_compiled_batch_equals_its_twin(seed, accounts, rho, ties):
     rng = np.random.default_rng(seed)
