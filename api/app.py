@@ -10,6 +10,7 @@ from api.http.identity import Identity
 from api.http.latest import LATEST, Latest
 from api.http.limits import Limits
 from api.http.meta import SPECIFICATION
+from api.http.offloop import OFF_LOOP, OffLoop, off_loop
 from api.http.once import Once
 from api.http.specification import documents
 from api.http.table import TABLE
@@ -25,7 +26,8 @@ def create_app(deps: Deps, *contexts: Callable[[web.Application], AsyncIterator[
     app[LATEST] = Latest()
     app[FRONT] = state = Front(access, Identity(access), Limits(access), Once())
     app[SPECIFICATION] = documents(TABLE)
-    app.cleanup_ctx.extend(contexts)
+    app[OFF_LOOP] = OffLoop()
+    app.cleanup_ctx.extend((off_loop, *contexts))
     for endpoint in TABLE:
         methods = ("GET", "HEAD") if endpoint.method == "GET" else (endpoint.method,)
         resource = app.router.add_resource(endpoint.path)

@@ -12,6 +12,7 @@ from aggregator.indexing import Indexing
 from aggregator.notify import Notifier
 from aggregator.preflight import preflight
 from aggregator.service import Service
+from aggregator.simulate.run import WhatIf
 from aggregator.store.repository import Store
 from aggregator.wiring import Wired, open_service, wire
 from api.app import Deps, create_app
@@ -62,8 +63,9 @@ async def serving(wired: Wired, service: Service, store: Store, notifier: Notifi
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    what_if = WhatIf(wired.cycle.maker, wired.cycle.worlds)
     max_age_s, laws = 10 * settings.scan_interval_s + 30, wired.cycle.maker.model.bridge_laws
-    deps = Deps(store, wired.cycle.portfolios, service, max_age_s, laws, wired, wired.settings.access)
+    deps = Deps(store, wired.cycle.portfolios, service, max_age_s, laws, wired, wired.settings.access, what_if)
     runner = web.AppRunner(create_app(deps, loops), access_log=None, shutdown_timeout=3)
     await runner.setup()
     try:

@@ -9,6 +9,7 @@ from aggregator.bridge_laws import Law
 from aggregator.clock import utc_now
 from aggregator.portfolios import Portfolios
 from aggregator.service import Service
+from aggregator.simulate.run import WhatIf
 from aggregator.store.repository import Store
 from aggregator.wiring import Wired
 
@@ -28,6 +29,8 @@ class Deps:
     """Chains, readers and the model; None where only stored reports are served."""
     access: AccessSettings = OPEN_TO_ALL
     """Who may do what. The service hands in its settings, which are private unless they say otherwise."""
+    what_if: WhatIf | None = None
+    """Answers what-if questions; None where only stored reports are served."""
     started: str = field(default_factory=lambda: utc_now().isoformat())
 
 

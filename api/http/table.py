@@ -3,12 +3,13 @@
 A part of the API adds its module's ``ENDPOINTS`` here and is then routed, guarded, specified and tested.
 """
 
-from api.http import accounts, alerts, market, meta
+from api.http import accounts, alerts, market, meta, simulate
 from api.http.endpoint import Endpoint
 
 TABLE: tuple[Endpoint, ...] = (
     *accounts.ENDPOINTS,
     *market.ENDPOINTS,
+    *simulate.ENDPOINTS,
     *alerts.ENDPOINTS,
     *meta.ENDPOINTS,
 )
