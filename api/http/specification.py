@@ -1,10 +1,138 @@
-"""The ready-made documents: OpenAPI, AsyncAPI, the reference page, llms.txt."""
+"""The ready-made documents: OpenAPI, AsyncAPI, the reference page, llms.txt. Made once per process."""
 
+import html
+import json
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 
-from api.http.endpoint import Endpoint
+import msgspec
+
+from aggregator.alerts import Alert
+from api.http.endpoint import Endpoint, Scope
+from api.http.openapi import DESCRIPTION, specification
 
 
-def documents(table: Sequence[Endpoint]) -> dict[str, bytes]:
+@lru_cache(maxsize=4)
+def documents(table: tuple[Endpoint, ...]) -> dict[str, bytes]:
     """The documents by name."""
-    return {"openapi": b"{}", "asyncapi": b"{}", "reference": b"", "llms": b""}
+    found = specification(table)
+    return {
+        "openapi": msgspec.json.encode(found),
+        "asyncapi": msgspec.json.encode(asynchronous(found)),
+        "reference": reference(found).encode(),
+        "llms": prose(table).encode(),
+    }
+
+
+EVENTS = {
+    "margin.updated": "A scan has stored a new report of a portfolio",
+    "breach.opened": "A status got worse",
+    "breach.cleared": "A status got better again",
+    "data.degraded": "Something that figures rest on is missing or doubtful",
+}
+
+
+def asynchronous(found: dict[str, Any]) -> dict[str, Any]:
+    """AsyncAPI 3.0 of the stream of server-sent events."""
+    schema = Alert.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+    schemas = schema.pop("$defs", {})
+    messages = {
+        name.replace(".", "_"): {
+            "name": name,
+            "summary": summary,
+            "contentType": "application/json",
+            "payload": {"$ref": "#/components/schemas/Event"},
+        }
+        for name, summary in EVENTS.items()
+    }
+    event = {"type": "object", "description": "The event's data; breaches carry the fields of Alert"}
+    refs = [{"$ref": f"#/channels/stream/messages/{name}"} for name in messages]
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "crossmargin stream", "version": found["info"]["version"]},
+        "defaultContentType": "application/json",
+        "channels": {
+            "stream": {
+                "address": "/v1/stream",
+                "description": "Server-sent events; Last-Event-ID resumes from the store",
+                "messages": messages,
+            }
+        },
+        "operations": {"receive": {"action": "send", "channel": {"$ref": "#/channels/stream"}, "messages": refs}},
+        "components": {"schemas": {"Event": event, "Alert": schema, **schemas}},
+    }
+
+
+def prose(table: Sequence[Endpoint]) -> str:
+    """The API as plain text."""
+    lines = [
+        "# crossmargin",
+        "",
+        f"> {DESCRIPTION}",
+        "",
+        "Specification: /v1/openapi.json",
+        "",
+        "## Endpoints",
+        "",
+    ]
+    for endpoint in table:
+        scope = "" if endpoint.scope is Scope.OPEN else f" (scope {endpoint.scope.value})"
+        lines.append(f"- {endpoint.method} {endpoint.path}: {endpoint.summary}{scope}")
+    lines += [
+        "", "## Signing in", "", "Authorization: Bearer <key or session>. Keys: `crossmargin keys`. Wallets: "
+        "POST /v1/auth/siwe/nonce, sign an EIP-4361 message with it, POST /v1/auth/siwe/verify.", "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+_STYLE = """
+:root{color-scheme:light dark}
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
+code,pre{font:14px/1.4 ui-monospace,monospace}
+pre{overflow:auto;padding:.75rem;border:1px solid #8886;max-height:24rem}
+table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #8884}
+h2{margin-top:2.5rem}.m{font-weight:700}summary{cursor:pointer}
+"""
+
+
+def reference(found: dict[str, Any]) -> str:
+    """The specification as one page without scripts."""
+    esc = html.escape
+    parts = [
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
+        f"<title>crossmargin API</title><style>{_STYLE}</style>",
+        f"<h1>crossmargin API {found['info']['version']}</h1>",
+        *(f"<p>{esc(text)}</p>" for text in DESCRIPTION.split("\n\n")),
+        "<p><a href=/v1/openapi.json>openapi.json</a> <a href=/v1/asyncapi.json>asyncapi.json</a></p>",
+    ]
+    for path, methods in found["paths"].items():
+        for method, operation in methods.items():
+            parts.append(
+                f"<h2 id={operation['operationId']}><code><span class=m>{method.upper()}</span> {esc(path)}"
+            )
+            parts.append(f"</code></h2><p>{esc(operation['description'])}</p>{_parameters(operation)}")
+            parts.append(_shape("Body", operation.get("requestBody", {}), found))
+            parts += [
+                _shape(code, answer, found) for code, answer in operation["responses"].items() if code < "300"
+            ]
+    return "".join(parts) + "</html>"
+
+
+def _parameters(operation: dict[str, Any]) -> str:
+    rows = [
+        f"<tr><td><code>{html.escape(p['name'])}</code><td>{p['in']}<td>{html.escape(p['description'])}"
+        for p in operation["parameters"]
+    ]
+    return f"<table><tr><th>Parameter<th>In<th>Meaning{''.join(rows)}</table>" if rows else ""
+
+
+def _shape(name: str, content: dict[str, Any], found: dict[str, Any]) -> str:
+    media = content.get("content", {}).get("application/json", {})
+    example = media.get("example")
+    model = media.get("schema", {}).get("$ref", "").rpartition("/")[2]
+    if example is None and not model:
+        return ""
+    shown = found["components"]["schemas"][model] if example is None else example
+    text = html.escape(json.dumps(shown, indent=1))
+    return f"<details><summary>{name}: {html.escape(model or 'JSON')}</summary><pre>{text}</pre></details>"
