@@ -53,8 +53,8 @@ def _market_lines(
     uni = float(help_.buffers.uni)
 
     def raised(more: ScenarioSet) -> float:
-        losses = np.concatenate([figures.loss[rows], -revalue(part, more).dS], axis=1)
-        return max(0.0, float(unified(losses, help_.g).uni) - uni)
+        losses = np.concatenate([figures.buffers.loss[rows], -revalue(part, more).dS], axis=1)
+        return max(0.0, float(unified(losses, help_.g, figures.buffers.measure).uni) - uni)
 
     basis = raised(adverse_basis(part, figures.scenarios, model.grid.depeg_budget))
     offsets = raised(broken_correlation(part, figures.scenarios))

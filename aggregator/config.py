@@ -72,6 +72,10 @@ class ModelSettings(Section):
     """Parameters of the unified margin (RISK sections 2-5)."""
 
     grid: str = "grid_v1"
+    scenario_sets: tuple[Literal["grid", "stress", "copula", "fhs"], ...] = Field(default=("grid",), min_length=1)
+    """The buffers are the largest that any of these sets asks for (RISK section 2)."""
+    history: Path | None = None
+    """Hourly bars by factor, CSV or Parquet, for the set ``fhs``."""
     scan_law: Literal["empirical", "diffusion"] = "empirical"
     horizon_s: int = Field(default=86_400, ge=3600)
     confidence: float = Field(default=0.99, gt=0.5, lt=1)

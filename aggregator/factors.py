@@ -3,7 +3,7 @@
 import hashlib
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 import numpy as np
@@ -34,6 +34,10 @@ class FactorParams:
     def knows(self, factor: str) -> bool:
         """Whether the factor has a volatility."""
         return factor in self.sigma_day
+
+    def only(self, names: Collection[str]) -> "FactorParams":
+        """The same without the other factors."""
+        return replace(self, sigma_day={name: s for name, s in self.sigma_day.items() if name in names})
 
     def arrays(self, names: Collection[str], basis_names: Collection[str]) -> FactorArrays:
         """Factor arrays in the given order; a basis name that starts with ``perp:`` is a venue's mark."""

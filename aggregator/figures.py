@@ -8,11 +8,12 @@ from aggregator.assemble import Assembled
 from aggregator.facts import Levels, levels
 from aggregator.model import HORIZONS_S, Model
 from aggregator.outlook import Outlook, look_ahead
+from aggregator.scenario_rows import BufferRows, buffer_rows
 from risk.arrays import F64
 from risk.distance import distance_to_liquidation
 from risk.drawdown import drawdown, time_to_liquidation
 from risk.greeks import Greeks, portfolio_greeks
-from risk.revalue import revalue, unit_changes, worst
+from risk.revalue import revalue, unit_changes
 from risk.scenarios import ScenarioSet, build_grid
 
 
@@ -23,7 +24,9 @@ class Figures:
     levels: Levels
     scenarios: ScenarioSet
     loss: F64
-    """(A, S) loss of surplus in each scenario."""
+    """(A, S) loss of surplus in each scenario of the grid."""
+    buffers: BufferRows
+    """Losses over the rows of all chosen sets, which the buffers are taken over."""
     stressed_loss: F64
     """(A, S) the same with shocks of the stress floor's size."""
     rho: F64
@@ -44,13 +47,15 @@ def compute(assembled: Assembled, model: Model) -> Figures:
     scenarios = build_grid(model.grid, arrays.factors)
     loss = -revalue(arrays, scenarios).dS
     stressed = -np.asarray(arrays.net() @ unit_changes(arrays, scenarios, model.factors.stress_scale))
+    buffers = buffer_rows(arrays, model.sets, scenarios, loss)
     drawn = drawdown(arrays, scenarios, model.horizon_scale, HORIZONS_S, assembled.carry)
     return Figures(
         levels=levels(assembled),
         scenarios=scenarios,
         loss=loss,
+        buffers=buffers,
         stressed_loss=stressed,
-        rho=worst(loss).rho if len(loss) else np.zeros(0),
+        rho=buffers.measure(buffers.loss) if len(loss) else np.zeros(0),
         drawdown=drawn,
         ttl_s=time_to_liquidation(drawn, HORIZONS_S, arrays.surplus),
         distance=_distances(assembled),

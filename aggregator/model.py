@@ -1,7 +1,7 @@
 """The model behind the unified margin: parameters, laws and the mobility of value, kept between cycles."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,7 @@ from aggregator.clock import utc_now
 from aggregator.config import ModelSettings
 from aggregator.errors import ConfigError
 from aggregator.factors import FactorParams, load_factors
+from aggregator.scenario_rows import SetParams, known_factors, load_sets
 from chains.caip import ChainId
 from risk.addons import AddonParams
 from risk.arrays import F64
@@ -36,6 +37,8 @@ class Model:
     settings: ModelSettings
     factors: FactorParams
     grid: GridParams
+    sets: SetParams
+    """What the buffers are taken over."""
     table: ScanTable
     law: ScanLaw
     routes: tuple[Route, ...]
@@ -52,7 +55,7 @@ class Model:
     @property
     def id(self) -> str:
         """Name of the model."""
-        return f"{self.grid.id}+{self.settings.scan_law}"
+        return f"{self.sets.id.replace('grid', self.grid.id)}+{self.settings.scan_law}"
 
     def mobility(self, paused: frozenset[str]) -> Mobility:
         """Routes, cure lags and g with some bridges or chains standing still; computed once per such set."""
@@ -73,7 +76,9 @@ class Model:
 def load_model(settings: ModelSettings, chains: Sequence[ChainId]) -> Model:
     """Model of the settings; raises ConfigError for a bridge without a latency law."""
     grid, table = load_grid(settings.grid), load_scan_table()
-    factors = load_factors()
+    addons, paths = load(AddonParams, "addons_v1"), load(PathParams, "paths_v1")
+    sets = load_sets(settings, paths)
+    factors = known_factors(load_factors(), sets)
     known = set(known_bridges())
     if unknown := sorted(set(settings.bridges) - known):
         raise ConfigError(
@@ -82,15 +87,15 @@ def load_model(settings: ModelSettings, chains: Sequence[ChainId]) -> Model:
     used = _laws(settings)
     chosen = tuple(item.route for item in used)
     law: ScanLaw = Empirical(table) if settings.scan_law == "empirical" else Diffusion()
-    addons, paths = load(AddonParams, "addons_v1"), load(PathParams, "paths_v1")
     digest = hashlib.sha256()
     shared = (factors.digest, params_hash(grid), table.to_json(), repr(chosen), settings.model_dump_json())
-    for part in (*shared, repr(addons), repr(paths)):
+    for part in (*shared, repr(addons), repr(paths), *_hashed(sets)):
         digest.update(part.encode())
     return Model(
         settings=settings,
         factors=factors,
         grid=grid,
+        sets=sets,
         table=table,
         law=law,
         routes=chosen,
@@ -101,6 +106,15 @@ def load_model(settings: ModelSettings, chains: Sequence[ChainId]) -> Model:
         addons=addons,
         paths=paths,
     )
+
+
+def _hashed(sets: SetParams) -> Iterator[str]:
+    """What the sets beside the grid are made from; nothing where the grid is all, so that its hash stands."""
+    if sets.chosen == ("grid",):
+        return
+    yield repr((sets.chosen, sets.es, sets.copula, sets.fhs, sets.stress, sets.correlation))
+    if sets.history is not None:
+        yield hashlib.sha256(np.ascontiguousarray(sets.history.close).tobytes()).hexdigest()
 
 
 def _laws(settings: ModelSettings) -> tuple[Law, ...]:

@@ -13,7 +13,7 @@ from risk.arrays import F64, Bool
 from risk.funding import Funding, fund_accounts
 from risk.mobility import account_g
 from risk.status import AccountState, PortfolioStatus, portfolio_status
-from risk.unified import Unified, unified
+from risk.unified import RiskMeasure, Unified, unified, worst_of
 
 _NAN = float("nan")
 
@@ -50,13 +50,14 @@ def rescue(
     rows = np.array([assembled.rows[account.id] for account in known], dtype=np.intp)
     mobility = model.mobility(paused)
     g = account_g(mobility.g, [model.chains.index(account.at.chain) for account in known])
-    floors = _buffers(figures.loss[rows], g).local_floor
+    losses, measure = figures.buffers.loss[rows], figures.buffers.measure
+    floors = _buffers(losses, g, measure).local_floor
     movable = np.array(
         [_movable(a, row, assembled, figures, floor) for a, row, floor in zip(known, rows, floors, strict=True)],
         dtype=np.float64,
     )
-    buffers = _buffers(figures.loss[rows], g, movable > 0)
-    stressed = _buffers(figures.stressed_loss[rows], g)
+    buffers = _buffers(losses, g, measure, movable > 0)
+    stressed = _buffers(figures.stressed_loss[rows], g, worst_of)
     funding = fund_accounts(
         assembled.arrays.surplus[rows],
         assembled.arrays.mm[rows],
@@ -79,12 +80,12 @@ def rescue(
     return Rescue(place, g, buffers, float(stressed.uni), movable, funding, status)
 
 
-def _buffers(losses: F64, g: F64, donors: Bool | None = None) -> Unified:
+def _buffers(losses: F64, g: F64, measure: RiskMeasure, donors: Bool | None = None) -> Unified:
     """Buffers over accounts; zero where there are none."""
     if not len(losses):
         nothing = np.zeros(())
         return Unified(nothing, nothing, nothing, nothing, np.zeros(0))
-    return unified(losses, g, donors=donors)
+    return unified(losses, g, measure, donors)
 
 
 def _movable(account: VenueAccount, row: int, assembled: Assembled, figures: Figures, floor: float) -> float:

@@ -102,9 +102,9 @@ def _worst(figures: Figures, rows: Rows) -> WorstScenario | None:
     """The scenario that costs the accounts together most."""
     if not len(rows):
         return None
-    loss = figures.loss[rows].sum(axis=0)
+    loss = figures.buffers.loss[rows].sum(axis=0)
     worst = int(loss.argmax())
-    return WorstScenario(label=figures.scenarios.labels[worst], loss_usd=up(max(0.0, float(loss[worst]))))
+    return WorstScenario(label=figures.buffers.labels[worst], loss_usd=up(max(0.0, float(loss[worst]))))
 
 
 def _greeks(assembled: Assembled, figures: Figures, rows: Rows) -> Greeks:

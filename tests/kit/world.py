@@ -135,6 +135,7 @@ def report(
     failures: Iterable[ReadFailure] = (),
     paused: frozenset[str] = frozenset(),
     reaction: str = "keeper",
+    made_by: ReportMaker | None = None,
 ):
     """The report of one portfolio that holds the accounts."""
     found = tuple(accounts)
@@ -143,5 +144,5 @@ def report(
     read = ReadResult(found, tuple(failures))
     assert all(account_chain(a.account) in CHAINS for a in found)
     world = World(NOW, cut, Portfolios({"p": members}), (read,), quotes(prices), paused)
-    (made,) = maker(reaction).make(world)
+    (made,) = (made_by or maker(reaction)).make(world)
     return made

@@ -1,0 +1,132 @@
+"""The rows that the buffers are taken over: the sets of the settings, side by side (RISK section 2)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from aggregator.config import ModelSettings
+from aggregator.errors import ConfigError
+from aggregator.factors import FactorParams
+from aggregator.history import PriceHistory, read_history
+from risk.arrays import F64, FactorArrays, PortfolioArrays
+from risk.models.es import EsParams
+from risk.paramfile import load
+from risk.paths import PathParams
+from risk.revalue import revalue
+from risk.scenarios import ScenarioSet
+from risk.segments import LargestOf, TailRows
+from risk.sets.copula import copula_set
+from risk.sets.fhs import fhs_set
+from risk.sets.params import CopulaParams, FhsParams, StressParams
+from risk.sets.stress import stress_set
+from risk.unified import RiskMeasure, worst_of
+
+
+@dataclass(frozen=True, slots=True)
+class SetParams:
+    """Which sets, and their parameters."""
+
+    chosen: tuple[str, ...]
+    """Of grid, stress, copula, fhs."""
+    es: EsParams
+    copula: CopulaParams
+    fhs: FhsParams
+    stress: StressParams
+    correlation: float
+    """Between crypto factors, for the copula; stable ones move on their own."""
+    history: PriceHistory | None = field(default=None, repr=False)
+    """Hourly bars, columns by factor; needed by fhs only."""
+
+    @property
+    def id(self) -> str:
+        """For example ``grid+stress``."""
+        return "+".join(self.chosen)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BufferRows:
+    """Losses of the accounts over all rows of the chosen sets."""
+
+    loss: F64
+    """(A, S), USD."""
+    labels: tuple[str, ...]
+    measure: RiskMeasure
+
+
+def load_sets(settings: ModelSettings, paths: PathParams) -> SetParams:
+    """Parameters of the chosen sets; raises ConfigError for fhs without a history, HistoryError if broken."""
+    chosen = settings.scenario_sets
+    if len(set(chosen)) != len(chosen):
+        raise ConfigError(f"model.scenario_sets: {list(chosen)} names a set twice")
+    history = None
+    if "fhs" in chosen:
+        if settings.history is None:
+            raise ConfigError("model.history: the set fhs needs a price history (CSV or Parquet of hourly bars)")
+        history = read_history(settings.history)
+    return SetParams(
+        chosen=chosen,
+        es=load(EsParams, "es_v1"),
+        copula=load(CopulaParams, "copula_v1"),
+        fhs=load(FhsParams, "fhs_v1"),
+        stress=load(StressParams, "stress_v1"),
+        correlation=paths.correlation,
+        history=history,
+    )
+
+
+def known_factors(factors: FactorParams, sets: SetParams) -> FactorParams:
+    """The factors that every chosen set can move: an account with another one has no figures, and says so."""
+    if sets.history is None:
+        return factors
+    return factors.only(set(sets.history.assets) | factors.stable)
+
+
+def buffer_rows(arrays: PortfolioArrays, sets: SetParams, grid: ScenarioSet, grid_loss: F64) -> BufferRows:
+    """Losses over the rows of the chosen sets; the grid's, which are known already, are not computed again."""
+    if sets.chosen == ("grid",) or not len(grid_loss):
+        return BufferRows(grid_loss, grid.labels, worst_of)
+    parts: list[F64] = []
+    labels: list[str] = []
+    tails: list[TailRows] = []
+    for name, rows in _sets(arrays.factors, sets, grid):
+        start = len(labels)
+        labels += rows.labels
+        parts.append(grid_loss if rows is grid else -revalue(arrays, rows).dS)
+        if name in ("copula", "fhs"):
+            tails.append(TailRows(start, len(labels), sets.es.mm_level, sets.es.scan_factor))
+    return BufferRows(np.concatenate(parts, axis=1), tuple(labels), LargestOf(tuple(tails)))
+
+
+def _sets(factors: FactorArrays, sets: SetParams, grid: ScenarioSet) -> Iterator[tuple[str, ScenarioSet]]:
+    """The chosen sets in their order; the copula twice, with the stressed correlation beside the normal one."""
+    for name in sets.chosen:
+        match name:
+            case "stress":
+                yield name, stress_set(sets.stress, factors)
+            case "copula":
+                correlation = _correlation(factors, sets.correlation)
+                yield name, copula_set(sets.copula, factors, correlation)
+                yield name, copula_set(sets.copula, factors, correlation, stressed=True)
+            case "fhs" if sets.history is not None:
+                yield name, fhs_set(sets.fhs, factors, _returns(factors, sets.history))
+            case _:
+                yield name, grid
+
+
+def _correlation(factors: FactorArrays, between: float) -> F64:
+    crypto = ~factors.is_stable
+    matrix = np.where(np.outer(crypto, crypto), between, 0.0)
+    np.fill_diagonal(matrix, 1.0)
+    return np.asarray(matrix, dtype=np.float64)
+
+
+def _returns(factors: FactorArrays, history: PriceHistory) -> F64:
+    """(T, F) log returns; bars with a hole are left out whole. Stablecoins without a history stand still."""
+    held = [name for name in factors.names if name in history.assets]
+    close = history.close[:, [history.assets.index(name) for name in held]]
+    moves = np.diff(np.log(close), axis=0)
+    moves = moves[np.isfinite(moves).all(axis=1)]
+    returns = np.zeros((len(moves), len(factors.names)))
+    returns[:, [factors.names.index(name) for name in held]] = moves
+    return returns
