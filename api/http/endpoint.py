@@ -24,7 +24,7 @@ class Scope(StrEnum):
     """Keys and the audit log. Implies all others."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Endpoint:
     """One operation."""
 
