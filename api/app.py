@@ -12,6 +12,7 @@ from api.http.limits import Limits
 from api.http.meta import SPECIFICATION
 from api.http.offloop import OFF_LOOP, OffLoop, off_loop
 from api.http.once import Once
+from api.http.signin import FORGET
 from api.http.specification import documents
 from api.http.table import TABLE
 
@@ -24,7 +25,9 @@ def create_app(deps: Deps, *contexts: Callable[[web.Application], AsyncIterator[
     app = web.Application(middlewares=[front], client_max_size=access.most_body_bytes)
     app[DEPS] = deps
     app[LATEST] = Latest()
-    app[FRONT] = state = Front(access, Identity(access), Limits(access), Once())
+    identity = Identity(access, deps.store)
+    app[FRONT] = state = Front(access, identity, Limits(access), Once(deps.store))
+    app[FORGET] = identity.forget
     app[SPECIFICATION] = documents(TABLE)
     app[OFF_LOOP] = OffLoop()
     app.cleanup_ctx.extend((off_loop, *contexts))

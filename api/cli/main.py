@@ -22,6 +22,7 @@ from api.cli.fit import app as fit_app
 from api.cli.fork import app as fork_app
 from api.cli.index import index
 from api.cli.init import init
+from api.cli.keys import app as keys_app
 from api.cli.openapi import openapi
 from api.cli.prices import app as prices_app
 from api.cli.verify import verify_command
@@ -49,6 +50,7 @@ app.command("check")(serve.check)
 app.command("cascade")(cascade)
 app.command("init")(init)
 app.command("openapi")(openapi)
+app.add_typer(keys_app, name="keys")
 app.command("advice")(advice)
 app.command("bridges")(bridges)
 app.add_typer(devnet.app, name="devnet")

@@ -8,6 +8,7 @@ import typer
 from aiohttp import web
 from rich.console import Console
 
+from aggregator.access.sets import AccountSets
 from aggregator.indexing import Indexing
 from aggregator.notify import Notifier
 from aggregator.preflight import preflight
@@ -63,6 +64,7 @@ async def serving(wired: Wired, service: Service, store: Store, notifier: Notifi
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    await AccountSets(store, wired.cycle.portfolios).load()
     what_if = WhatIf(wired.cycle.maker, wired.cycle.worlds)
     max_age_s, laws = 10 * settings.scan_interval_s + 30, wired.cycle.maker.model.bridge_laws
     deps = Deps(store, wired.cycle.portfolios, service, max_age_s, laws, wired, wired.settings.access, what_if)

@@ -15,6 +15,8 @@ from api.http.deps import DEPS
 from api.http.endpoint import Endpoint
 
 ENDPOINT: web.RequestKey[Endpoint] = web.RequestKey("endpoint", Endpoint)
+BODY: web.RequestKey[bytes] = web.RequestKey("body", bytes)
+"""A body that was read already."""
 GZIP_FROM = 1024
 """Bytes below which compressing costs more than it saves."""
 FRESH = "private, max-age=1"
@@ -63,7 +65,9 @@ async def body_of(request: web.Request, model: type[Q]) -> Q:
 
 async def raw_body(request: web.Request) -> bytes:
     """The body within its limits of size and time."""
-    access = request.app[DEPS].access
+    access, kept = request.app[DEPS].access, request.get(BODY)
+    if isinstance(kept, bytes):
+        return kept
     most = request[ENDPOINT].most_bytes or access.most_body_bytes
     if (request.content_length or 0) > most:
         raise Problem(413, "content_too_large", f"the body may have {most} bytes, has {request.content_length}")

@@ -81,7 +81,7 @@ async def _answered(
 def _allowed(caller: Caller, endpoint: Endpoint) -> None:
     if caller.may(endpoint.scope):
         return
-    if caller is ANONYMOUS:
+    if caller.id == ANONYMOUS.id:
         error = Problem(401, "unauthorized", "send a key or a session: Authorization: Bearer …")
         error.headers["WWW-Authenticate"] = 'Bearer realm="crossmargin"'
         raise error

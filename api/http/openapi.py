@@ -30,6 +30,7 @@ PROBLEMS = {
 }
 PARAMETERS = {
     "id": "Portfolio name, CAIP-10 account or bare address",
+    "key": "Key id",
     "report": "Report id",
     "asset": "Price key, for example ETH",
 }
