@@ -12,7 +12,7 @@ MOST_LEGS = 200
 _TEXT = Field(min_length=1, max_length=200)
 
 _DECIMAL = WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]{1,20}(\.[0-9]{1,18})?$"})
-_POSITIVE = WithJsonSchema({"type": "string", "pattern": r"^[0-9]{0,15}[1-9](\.[0-9]{1,18})?$"})
+_POSITIVE = WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,16}(\.[0-9]{1,18})?$"})
 Signed = Annotated[Decimal, Field(ge=Decimal(-(10**20)), le=Decimal(10**20), allow_inf_nan=False), _DECIMAL]
 Positive = Annotated[Decimal, Field(gt=0, le=Decimal(10**16), allow_inf_nan=False), _POSITIVE]
 Share = Annotated[
