@@ -68,7 +68,10 @@ async def serving(wired: Wired, service: Service, store: Store, notifier: Notifi
     what_if = WhatIf(wired.cycle.maker, wired.cycle.worlds)
     max_age_s, laws = 10 * settings.scan_interval_s + 30, wired.cycle.maker.model.bridge_laws
     deps = Deps(store, wired.cycle.portfolios, service, max_age_s, laws, wired, wired.settings.access, what_if)
-    runner = web.AppRunner(create_app(deps, loops), access_log=None, shutdown_timeout=3)
+    # Idle or slowly speaking connections end after this long, from their first byte on.
+    patience_s = wired.settings.access.body_timeout_s
+    app = create_app(deps, loops)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=3, keepalive_timeout=patience_s)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port)

@@ -1,4 +1,4 @@
-"""The specification holds: valid, its examples fit, and nothing that it allows or forbids makes the service fail."""
+"""The specification holds: it is valid, its examples fit, and nothing in or outside it makes the service fail."""
 
 import asyncio
 import json
