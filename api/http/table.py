@@ -3,7 +3,7 @@
 A part of the API adds its module's ``ENDPOINTS`` here and is then routed, guarded, specified and tested.
 """
 
-from api.http import accounts, admin, alerts, market, meta, signin, simulate
+from api.http import accounts, admin, alerts, market, meta, signin, simulate, web
 from api.http.endpoint import Endpoint
 
 TABLE: tuple[Endpoint, ...] = (
@@ -14,4 +14,5 @@ TABLE: tuple[Endpoint, ...] = (
     *signin.ENDPOINTS,
     *admin.ENDPOINTS,
     *meta.ENDPOINTS,
+    *web.ENDPOINTS,
 )
