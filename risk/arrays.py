@@ -147,7 +147,10 @@ class InstrumentArrays:
 
     def is_kind(self, *kinds: Kind) -> Bool:
         """(N,) true where the kind is one of ``kinds``."""
-        return np.isin(self.kind, kinds)
+        found: Bool = self.kind == kinds[0]
+        for kind in kinds[1:]:
+            found = found | (self.kind == kind)
+        return found
 
     def _check_fees(self) -> None:
         fee = self.is_kind(Kind.CLIPPED_FEE)
@@ -226,6 +229,7 @@ class PortfolioArrays:
     """(A,) current S = E - k·MM in USD, at the venue's own prices."""
     mm: F64
     """(A,) current k·MM in USD."""
+    _net: "Csr | None" = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -259,7 +263,12 @@ class PortfolioArrays:
 
     def net(self) -> Csr:
         """(A, N) units in surplus: equity minus requirement."""
-        return cast("Csr", csr_array(self.equity - self.requirement))
+        if self._net is None:
+            net = csr_array(self.equity - self.requirement)
+            for part in (net.data, net.indices, net.indptr):
+                part.setflags(write=False)
+            object.__setattr__(self, "_net", net)
+        return cast("Csr", self._net)
 
 
 def _frozen_csr(name: str, matrix: object, shape: tuple[int, int]) -> Csr:

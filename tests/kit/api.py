@@ -36,10 +36,12 @@ def a_world() -> World:
 
 
 @asynccontextmanager
-async def api(path: Any, access: AccessSettings = OPEN_TO_ALL, **more: Any) -> AsyncIterator[TestClient]:
+async def api(
+    path: Any, access: AccessSettings = OPEN_TO_ALL, world: World | None = None, **more: Any
+) -> AsyncIterator[TestClient]:
     """A client of the API over one stored report; its store is ``client.app["store"]``."""
     store = await Store.open(f"sqlite+aiosqlite:///{path / 'api.db'}")
-    world = a_world()
+    world = world or a_world()
     await store.append(hand.maker().make(world), status_change, [])
     portfolios = Portfolios(dict(world.portfolios.members))
     what_if = WhatIf(hand.maker(), {NAME: world})
