@@ -29,7 +29,10 @@ EVENTS = {
     "margin.updated": "A scan has stored a new report of a portfolio",
     "breach.opened": "A status got worse",
     "breach.cleared": "A status got better again",
-    "data.degraded": "Something that figures rest on is missing or doubtful",
+    "data.degraded": "A report lacks something that its figures rest on",
+    "hello": "The stream is open; its id is the place to resume from",
+    "reset": "Too much was missed to be repeated: read the accounts anew",
+    "dropped": "The reader did not keep up and is let go",
 }
 
 

@@ -1,7 +1,7 @@
 // One page: the portfolios by urgency, the chosen one with its figures, what-if. Asks the API; keeps no figure itself.
 import { buffers, chains, el, heat, interval, race, usd } from "/web/charts.js";
 
-const EVERY_MS = 2000, KNOWN = ["LIQUIDATABLE", "DELEVERAGE", "UNKNOWN", "BRIDGE_NOW", "WATCH", "SAFE"];
+const EVERY_MS = 2000, SELDOM_MS = 15000, KNOWN = ["LIQUIDATABLE", "DELEVERAGE", "UNKNOWN", "BRIDGE_NOW", "WATCH", "SAFE"];
 const NAMES = { "eip155:1": "ethereum", "eip155:10": "optimism", "eip155:42161": "arbitrum", "eip155:8453": "base" };
 const state = { chosen: decodeURIComponent(location.hash.slice(1)) || null, report: null, key: sessionStorage.getItem("key"), bridges: [], drawn: "" };
 const at = (id) => document.getElementById(id);
@@ -174,18 +174,28 @@ function failed(error) {
   at("fresh").className = "alarm";
 }
 
+let live = null, due = null;
+function listen() {
+  // A stream cannot send a key: with one, the page asks again and again instead.
+  if (live || state.key) return;
+  live = new EventSource("/v1/stream?events=margin.updated");
+  live.addEventListener("margin.updated", () => { clearTimeout(due); due = setTimeout(round, 100); });
+}
+
 async function round() {
+  clearTimeout(due);
   try {
     const accounts = await api("/v1/accounts");
     if (!state.bridges.length) state.bridges = (await api("/v1/bridges")).bridges;
     listed(accounts.accounts);
     await show();
     at("fresh").className = "";
+    listen();
     at("fresh").textContent = `figures of ${accounts.as_of.time.slice(11, 19)} UTC`;
   } catch (error) {
     failed(error);
   }
-  setTimeout(round, EVERY_MS);
+  due = setTimeout(round, live?.readyState === EventSource.OPEN ? SELDOM_MS : EVERY_MS);
 }
 
 at("signin").addEventListener("submit", (event) => {
