@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aggregator.report import MarginReport, VenueLine
+from api.cli.ahead import ahead, nearest
 from api.cli.words import NONE, duration, percent, ratio, usd
 from risk.status import Status
 
@@ -73,6 +74,10 @@ def full(report: MarginReport) -> RenderableType:
         report.portfolio.name, "  ", status_text(report.status), "  ", (report.status_reason, "italic")
     )
     parts: list[RenderableType] = [head, _totals(report), _venues(report.venues)]
+    if (to_come := ahead(report)) is not None:
+        parts.append(to_come)
+    if report.reverse_stress is not None:
+        parts.append(f"Least unlikely breach of any account: {nearest(report.reverse_stress)}")
     if report.data_quality.degraded:
         lines = [f"  {item.what}: {item.reason}" for item in report.data_quality.degraded]
         parts.append(Text("Not known or degraded:\n" + "\n".join(lines), style="magenta"))
