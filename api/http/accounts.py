@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -72,16 +73,24 @@ async def get_margin(request: web.Request) -> web.Response:
     return stamped(request, kept.body, kept.etag, packed=kept.packed)
 
 
+def kept_margin(request: web.Request) -> web.Response | None:
+    """The newest margin report where it is at hand; else None."""
+    name = visible(request, request.match_info["id"])
+    kept = request.app[LATEST].fresh(request.app[DEPS].store, name)
+    return None if kept is None else stamped(request, kept.body, kept.etag, packed=kept.packed)
+
+
 async def get_positions(request: web.Request) -> web.Response:
     """The legs of the newest report."""
     report = (await kept_report(request)).report
-    return reply(request, Positions(**_parts(report, ("id", "portfolio", "as_of", "data_quality", "positions"))))
+    parts = _parts(report, ("id", "portfolio", "as_of", "data_quality", "positions"))
+    return reply(request, Positions.model_construct(None, **parts))
 
 
 async def get_venues(request: web.Request) -> web.Response:
     """The venue accounts of the newest report."""
     report = (await kept_report(request)).report
-    return reply(request, Venues(**_parts(report, (*PARTS, "binding_account", "venues"))))
+    return reply(request, Venues.model_construct(None, **_parts(report, (*PARTS, "binding_account", "venues"))))
 
 
 async def get_portfolio(request: web.Request) -> web.Response:
@@ -162,7 +171,7 @@ def _row(request: web.Request, name: str, report: MarginReport | None) -> Accoun
     )
 
 
-def _parts(report: MarginReport, names: Iterable[str]) -> dict[str, object]:
+def _parts(report: MarginReport, names: Iterable[str]) -> dict[str, Any]:
     return {name: getattr(report, name) for name in names}
 
 
@@ -221,7 +230,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/v1/accounts", get_accounts, Scope.READ, "Portfolios with their newest status", _A,
              Accounts, query=AccountsQuery),
     Endpoint("GET", "/v1/accounts/{id}/margin", get_margin, Scope.READ, "The newest margin report", _A,
-             MarginReport, example=REPORT, also=(404,)),
+             MarginReport, example=REPORT, also=(404,), quick=kept_margin),
     Endpoint("GET", "/v1/accounts/{id}/portfolio", get_portfolio, Scope.READ, "Totals by chain and venue", _A,
              Portfolio, also=(404,)),
     Endpoint("GET", "/v1/accounts/{id}/positions", get_positions, Scope.READ, "The legs", _A, Positions,

@@ -56,6 +56,8 @@ def visible(request: web.Request, text: str) -> str:
     Raises InvalidId for a malformed address, UnknownPortfolio otherwise.
     """
     known = request.app[DEPS].portfolios
+    if text in known.members and may_see(request, text):
+        return text
     seen = [name for name in known.names if may_see(request, name)]
     return known.only(seen).find(text)
 

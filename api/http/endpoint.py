@@ -50,6 +50,8 @@ class Endpoint:
     """Largest body; None: the setting's."""
     timeout_s: float | None = None
     """How long it may take; None: the setting's, 0: for ever (streams)."""
+    quick: Callable[[web.Request], web.Response | None] | None = None
+    """Answers without waiting for anything where it can; tried before the handler."""
     keeps_secret: bool = False
     """The answer holds a secret once: never kept for an Idempotency-Key."""
 

@@ -65,10 +65,12 @@ async def _answered(
     if endpoint is None:
         return _preflight(state.access, request) or await handler(request)
     request[ENDPOINT] = endpoint
-    caller = await state.identity.of(request)
+    caller = state.identity.known(request) or await state.identity.of(request)
     extra.update(state.limits.take(caller, endpoint, request))
     request[CALLER] = caller
     _allowed(caller, endpoint)
+    if endpoint.quick is not None and (answer := endpoint.quick(request)) is not None:
+        return answer
     limit = state.access.request_timeout_s if endpoint.timeout_s is None else endpoint.timeout_s
     if not limit:
         return await handler(request)

@@ -31,11 +31,15 @@ class Identity:
         self._keys, self._sessions = Keys(store), Sessions(store)
         self._known: OrderedDict[str, tuple[Caller, float]] = OrderedDict()
 
-    async def of(self, request: web.Request) -> Caller:
-        """The caller of a request; raises Problem 401 for a credential that does not work."""
+    def known(self, request: web.Request) -> Caller | None:
+        """The caller of a request where nobody need be asked; else None."""
         sent = request.headers
         if "Authorization" not in sent and "X-API-Key" not in sent and "Cookie" not in sent:
             return self._nobody
+        return None
+
+    async def of(self, request: web.Request) -> Caller:
+        """The caller of a request; raises Problem 401 for a credential that does not work."""
         token = token_of(request)
         if token is None:
             return self._nobody

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from aggregator.report import MarginReport
 from aggregator.store.reports import ReportLog
+from aggregator.store.repository import Store
 from api.http.answer import GZIP_FROM, etag_of
 from api.http.deps import DEPS
 
@@ -43,19 +44,27 @@ class Latest:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Kept] = OrderedDict()
 
+    def fresh(self, store: Store, name: str) -> Kept | None:
+        """The newest report of a portfolio where the store need not be asked; else None."""
+        kept = self._kept.get(name)
+        if kept is None or kept.appended != store.appended or time.monotonic() - kept.checked_at >= RECHECK_S:
+            return None
+        return kept
+
     async def of(self, request: web.Request, name: str) -> Kept | None:
         """The newest report of a portfolio; None where there is none yet."""
-        store, kept, now = request.app[DEPS].store, self._kept.get(name), time.monotonic()
-        if kept is not None and kept.appended == store.appended and now - kept.checked_at < RECHECK_S:
-            return kept
+        store = request.app[DEPS].store
+        if (found := self.fresh(store, name)) is not None:
+            return found
+        kept, now = self._kept.get(name), time.monotonic()
         appended, log = store.appended, ReportLog(store)
         if kept is not None and await log.newest_seq(name) == kept.seq:
             kept.appended, kept.checked_at = appended, now
             return kept
-        found = await log.newest(name)
-        if found is None:
+        newest = await log.newest(name)
+        if newest is None:
             return None
-        seq, body = found
+        seq, body = newest
         packed = gzip.compress(body, 5, mtime=0) if len(body) >= GZIP_FROM else None
         kept = Kept(seq, body, etag_of(body), packed, appended, now)
         self._kept[name] = kept

@@ -22,15 +22,15 @@ class Limits:
 
     def __init__(self, access: AccessSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._access, self._clock = access, clock
+        limits = (("default", access.requests_per_minute), ("simulate", access.simulations_per_minute))
+        self._policies = tuple((name, most, f'"{name}";q={most};w={WINDOW_S}') for name, most in limits)
         self._used: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
 
     def take(self, caller: Caller, endpoint: Endpoint, request: web.Request) -> dict[str, str]:
         """Headers that say what is left; raises Problem 429 where nothing is."""
         if endpoint.path in NO_LIMIT:
             return {}
-        simulate = endpoint.scope is Scope.SIMULATE
-        policy = "simulate" if simulate else "default"
-        limit = self._access.simulations_per_minute if simulate else self._access.requests_per_minute
+        policy, limit, told = self._policies[endpoint.scope is Scope.SIMULATE]
         who = caller.id if caller.id != "anonymous" else self._address(request)
         now = self._clock()
         window = self._used.get((who, policy))
@@ -41,7 +41,7 @@ class Limits:
         window[1] += 1
         left, wait = int(limit - window[1]), int(WINDOW_S - (now - window[0])) + 1
         headers = {
-            "RateLimit-Policy": f'"{policy}";q={limit};w={WINDOW_S}',
+            "RateLimit-Policy": told,
             "RateLimit": f'"{policy}";r={max(0, left)};t={wait}',
         }
         if left < 0:
