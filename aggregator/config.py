@@ -56,11 +56,23 @@ class ChainSettings(Section):
         return self
 
 
+class TargetSettings(Section):
+    """Where the owner of a portfolio wants to be; advice aims here."""
+
+    health: Decimal | None = Field(default=None, ge=1)
+    """Least health of every account that can be liquidated; None: its own floor and horizon decide."""
+    coverage: Decimal = Field(default=Decimal("1.0"), ge=0)
+    """Least multiple of what the horizon may cost that an account should hold itself."""
+    ratio: Decimal = Field(default=Decimal("1.0"), ge=0)
+    """Least margin ratio of the portfolio."""
+
+
 class PortfolioSettings(Section):
     """Accounts that one owner wants margined together."""
 
     accounts: tuple[str, ...] = Field(min_length=1)
     """CAIP-10 ids, or bare addresses, which mean the address on every configured chain."""
+    target: TargetSettings = TargetSettings()
 
     @field_validator("accounts")
     @classmethod

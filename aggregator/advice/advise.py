@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from aggregator.advice.draft import Draft, drafts, hedges
 from aggregator.advice.model import Advice, Bands, Eta, Plan, Refused, Standing
-from aggregator.advice.needs import Need, needs
+from aggregator.advice.needs import Need, bands_of, needs
 from aggregator.advice.placement import Placement, placement
 from aggregator.advice.scene import Scene, scene
 from aggregator.advice.tried import bench
@@ -25,7 +25,7 @@ MAY_BE_LATE = Decimal("0.01")
 
 async def advise(wired: Wired, portfolios: Portfolios, now: datetime, bands: Bands | None = None) -> Advice:
     """Advice for one portfolio; starts forks only where there is something to try."""
-    wanted = bands or Bands()
+    wanted = bands or bands_of(wired.settings, *portfolios.names)
     view = await scene(wired, portfolios, now)
     lacking, placed = needs(view, wanted), placement(view)
     if not lacking:

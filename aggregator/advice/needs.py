@@ -7,6 +7,7 @@ import numpy as np
 
 from aggregator.advice.model import Bands
 from aggregator.advice.scene import Scene
+from aggregator.config import Settings
 from aggregator.model import HORIZONS_S
 from aggregator.rounding import up
 from chains.types import VenueAccount
@@ -29,6 +30,12 @@ class Need:
     """D over the horizon."""
     surplus_usd: Decimal
     ttl_s: float
+
+
+def bands_of(settings: Settings, name: str) -> Bands:
+    """Bands that the settings name for a portfolio; the defaults for accounts outside of all portfolios."""
+    found = settings.portfolios.get(name)
+    return Bands() if found is None else Bands(**found.target.model_dump())
 
 
 def needs(scene: Scene, bands: Bands) -> tuple[Need, ...]:

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from aggregator.advice.advise import advise
-from aggregator.advice.model import Advice, Bands
+from aggregator.advice.model import Advice
+from aggregator.advice.needs import bands_of
 from aggregator.clock import utc_now
 from aggregator.config import Settings
 from aggregator.portfolios import selected
@@ -24,27 +25,35 @@ def advice(
         float | None, typer.Option("--health", min=1.0, help="Least health that every account should have.")
     ] = None,
     coverage: Annotated[
-        float, typer.Option("--coverage", min=0.0, help="Times the horizon's loss an account should hold itself.")
-    ] = 1.0,
-    ratio: Annotated[float, typer.Option("--ratio", min=0.0, help="Least margin ratio of the portfolio.")] = 1.0,
+        float | None,
+        typer.Option("--coverage", min=0.0, help="Times the horizon's loss an account should hold itself."),
+    ] = None,
+    ratio: Annotated[
+        float | None, typer.Option("--ratio", min=0.0, help="Least margin ratio of the portfolio.")
+    ] = None,
     config: ConfigOption = None,
     devnet: DevnetOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Read the chains now, draft plans, try each on forks, and show those that went through. Signs nothing."""
+    """Read the chains now, draft plans, try each on forks, and show those that went through. Signs nothing.
+
+    Bands that are not given here are the portfolio's own in the settings.
+    """
     log_to_stderr()
-    least = None if health is None else Decimal(str(health))
-    bands = Bands(health=least, coverage=Decimal(str(coverage)), ratio=Decimal(str(ratio)))
-    found = asyncio.run(_advice(settings_from(config, devnet), account, bands))
+    asked = {"health": health, "coverage": coverage, "ratio": ratio}
+    given = {name: Decimal(str(value)) for name, value in asked.items() if value is not None}
+    found = asyncio.run(_advice(settings_from(config, devnet), account, given))
     if json:
         typer.echo(found.model_dump_json(indent=2))
     else:
         _print(Console(), found)
 
 
-async def _advice(settings: Settings, account: str, bands: Bands) -> Advice:
+async def _advice(settings: Settings, account: str, given: dict[str, Decimal]) -> Advice:
     async with wire(settings) as wired:
-        return await advise(wired, selected(wired.cycle.portfolios, account, wired.clients), utc_now(), bands)
+        chosen = selected(wired.cycle.portfolios, account, wired.clients)
+        bands = bands_of(settings, *chosen.names).model_copy(update=given)
+        return await advise(wired, chosen, utc_now(), bands)
 
 
 def _print(console: Console, found: Advice) -> None:
