@@ -108,8 +108,7 @@ HUB = web.AppKey("stream_hub", Hub)
 
 async def stream_hub(app: web.Application) -> AsyncIterator[None]:
     """The follower runs beside the application."""
-    app[HUB] = hub = Hub()
-    task = asyncio.create_task(hub.follow(app))
+    task = asyncio.create_task(app[HUB].follow(app))
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

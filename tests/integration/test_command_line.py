@@ -92,7 +92,7 @@ def test_demo_alerts_within_a_minute_plays_the_tape_and_stops_everything(tmp_pat
         process = subprocess.Popen(command, cwd=ROOT, stdout=sink, stderr=subprocess.STDOUT, text=True)
     try:
         deadline = time.monotonic() + 240
-        while "Ctrl-C stops everything" not in out.read_text():
+        while "/metrics" not in out.read_text():
             assert process.poll() is None, out.read_text()
             assert time.monotonic() < deadline, out.read_text()
             time.sleep(0.2)
