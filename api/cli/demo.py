@@ -172,5 +172,6 @@ class _Demo:
         self.console.rule("the API stays up; Ctrl-C stops everything")
         if self.first_alert_s is not None:
             self.console.print(f"first alert {self.first_alert_s:.1f} s after the chains were up", highlight=False)
+        self.console.print(f"the page: {url}/", highlight=False, soft_wrap=True)
         for path in (f"/v1/accounts/{name}/margin", f"/v1/accounts/{name}/positions", "/v1/alerts", "/metrics"):
             self.console.print(f"curl -s {url}{path}", highlight=False, soft_wrap=True)

@@ -31,7 +31,7 @@ def serve(config: ConfigOption = None, devnet: DevnetOption = None) -> None:
             open_service(wired) as (service, store, notifier),
             serving(wired, service, store, notifier) as url,
         ):
-            typer.echo(f"crossmargin answers at {url}/v1/accounts", err=True)
+            typer.echo(f"crossmargin answers at {url}/ (the page) and {url}/v1/accounts", err=True)
             await asyncio.Event().wait()
 
     asyncio.run(run())
