@@ -1,6 +1,8 @@
 """What every request passes: request id, who asks, limits of number and time, headers, problems."""
 
 import asyncio
+import contextlib
+import ipaddress
 import itertools
 import re
 import secrets
@@ -69,6 +71,7 @@ async def _answered(
     extra.update(state.limits.take(caller, endpoint, request))
     request[CALLER] = caller
     _allowed(caller, endpoint)
+    _named(state.access, request, endpoint)
     if endpoint.quick is not None and (answer := endpoint.quick(request)) is not None:
         return answer
     limit = state.access.request_timeout_s if endpoint.timeout_s is None else endpoint.timeout_s
@@ -88,6 +91,26 @@ def _allowed(caller: Caller, endpoint: Endpoint) -> None:
         error.headers["WWW-Authenticate"] = 'Bearer realm="crossmargin"'
         raise error
     raise Problem(403, "forbidden", f"this needs the scope {Scope(endpoint.scope).value}")
+
+
+def _named(access: AccessSettings, request: web.Request, endpoint: Endpoint) -> None:
+    """A public service answers strangers under its own names only.
+
+    A page that points a name of its own at this machine (DNS rebinding) would otherwise read what is open here.
+    """
+    if endpoint.scope is Scope.OPEN or not access.public or {"Authorization", "X-API-Key"} & set(request.headers):
+        return
+    host = request.host.rpartition(":")[0] if re.search(r":\d+$", request.host) else request.host
+    if host == "localhost" or request.host in access.domains or host in access.domains or _is_address(host):
+        return
+    raise Problem(421, "unknown_host", f"this service is not {host[:80]!r}; access.domains may name it")
+
+
+def _is_address(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(host.strip("[]"))
+        return True
+    return False
 
 
 def _cors(access: AccessSettings, origin: str, answer: web.StreamResponse) -> None:

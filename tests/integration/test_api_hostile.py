@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from aggregator.access.settings import AccessSettings
+from aggregator.access.settings import OPEN_TO_ALL, AccessSettings
 from api.app import create_app
 from api.http.deps import DEPS
 from tests.kit.api import NAME, api
@@ -51,9 +51,9 @@ async def test_random_bytes_never_make_an_internal_error(client):
     """300 mutated requests: paths, headers and bodies with bytes that nobody sends."""
     random_, answered = random.Random(7), 0
     alphabet = bytes(range(256))
-    base = f"GET /v1/accounts/{NAME}/venues?x=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+    base = f"GET /v1/accounts/{NAME}/venues?x=1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
     bodied = (
-        b"POST /v1/margin/simulate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"POST /v1/margin/simulate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b'Content-Length: 20\r\nConnection: close\r\n\r\n{"simulations":[{}]}'
     )
     for number in range(300):
@@ -112,7 +112,7 @@ async def test_an_oversized_body_without_a_length_is_cut_off(client):
 
 
 async def test_a_body_that_drips_is_given_up(client):
-    head = b"POST /v1/account-sets HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = b"POST /v1/account-sets HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     head += b"Content-Length: 99\r\n\r\n{"
     started = time.monotonic()
     found = await spoken(client, head)
@@ -130,7 +130,7 @@ async def test_headers_that_drip_end_the_connection(client):
     try:
         slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(200)]
         for _, writer in slow:
-            writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+            writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/livez") as response:
             assert response.status == 200
         async with asyncio.timeout(15):
@@ -140,6 +140,26 @@ async def test_headers_that_drip_end_the_connection(client):
             writer.close()
     finally:
         await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:80", 200),
+        ("[::1]:80", 200),
+        ("localhost:99", 200),
+        ("evil.example", 421),
+        ("evil.example:80", 421),
+    ],
+)
+async def test_a_name_that_is_not_its_own_gets_nothing_from_a_public_service(tmp_path, host, status):
+    async with api(tmp_path) as open_to_all:
+        answer = await open_to_all.get("/v1/accounts", headers={"Host": host})
+        assert answer.status == status
+        assert (await open_to_all.get("/livez", headers={"Host": host})).status == 200
+    named = OPEN_TO_ALL.model_copy(update={"domains": ("evil.example",)})
+    async with api(tmp_path, named) as open_to_all:
+        assert (await open_to_all.get("/v1/accounts", headers={"Host": host})).status == 200
 
 
 async def test_only_named_origins_may_read(client):
