@@ -14,8 +14,9 @@ A manager or an asset that is not known is an ``unknown_mode``.
 
 ``deployment.venues["derive-v2"]`` names: sub_accounts, matching, standard_manager, ``portfolio_manager:<name>``,
 ``cash:<symbol>``, ``perp:<symbol>``, ``base:<symbol>`` (asset contracts; the symbol is that of a registered asset
-of the chain that prices it), ``vol_feed:<asset>`` where its volatilities are wanted, and optionally ``owner:<sub-account id>`` -> owner. Where no owner is listed,
-sub-accounts are found by the AccountCreated and DepositedSubAccount events.
+of the chain that prices it), ``vol_feed:<asset>`` where its volatilities are wanted, and optionally
+``owner:<sub-account id>`` -> owner. Where no owner is listed, sub-accounts are found by the AccountCreated and
+DepositedSubAccount events.
 """
 
 from chains.venues.derive.decode import VENUE
