@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlmodel
-from sqlalchemy import Connection, event, func, select, update
+from sqlalchemy import Connection, event, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlmodel import col
@@ -164,14 +164,18 @@ class Store:
         return [(seq or 0, Alert.model_validate_json(body)) for seq, body in rows]
 
     async def due(self, now: datetime, limit: int = 50) -> list[Due]:
-        """Deliveries whose next attempt has come, oldest first."""
+        """Deliveries that were never tried or whose next attempt has come, oldest first.
+
+        A first attempt waits for no time: a clock that was set back would otherwise hold the alert up.
+        """
+        come = or_(col(DeliveryRow.next_attempt_at) <= now, col(DeliveryRow.attempts) == 0)
         query = (
             select(
                 col(DeliveryRow.seq), col(DeliveryRow.alert_id), col(DeliveryRow.receiver),
                 col(DeliveryRow.attempts), col(AlertRow.body),
             )
             .join(AlertRow, col(AlertRow.id) == col(DeliveryRow.alert_id))
-            .where(col(DeliveryRow.delivered_at).is_(None), col(DeliveryRow.next_attempt_at) <= now)
+            .where(col(DeliveryRow.delivered_at).is_(None), come)
             .order_by(col(DeliveryRow.seq))
             .limit(limit)
         )  # fmt: skip

@@ -86,6 +86,13 @@ async def test_delivery_stays_due_until_it_is_answered(store):
     assert await store.undelivered() == 0
 
 
+async def test_an_alert_is_due_at_once_though_the_clock_was_set_back(store):
+    await store.append([a_report(status=Status.WATCH)], status_change, ["hook"])
+    (due,) = await store.due(WHEN - timedelta(hours=1))
+    await store.postponed(due.seq, WHEN, "HTTP 500")
+    assert await store.due(WHEN - timedelta(hours=1)) == []
+
+
 async def test_restart_keeps_reports_alerts_and_outbox(dsn):
     first = await Store.open(dsn)
     await first.append([a_report(status=Status.WATCH)], status_change, ["hook"])
