@@ -112,7 +112,7 @@ class ExchangeSettings(Section):
     symbols: dict[str, str] = Field(min_length=1)
     """By price key; ``BTCUSDT@USDT`` is priced in USDT, composed with its own price; ``1/USDKRW`` turned over."""
     stream: bool = False
-    """Keep a WebSocket open instead of asking each cycle (binance, coinbase)."""
+    """Keep a WebSocket open instead of asking each cycle (binance, coinbase, kraken, okx)."""
     url: SecretStr | None = None
     """Another address than the exchange's public one."""
     timeout_s: float = Field(default=5, gt=0)

@@ -64,7 +64,8 @@ def _field(body: Any, name: str) -> Any:
     return body[name]
 
 
-def _milliseconds(value: Any) -> float:
+def milliseconds(value: Any) -> float:
+    """Unix seconds of unix milliseconds; raises BadBook."""
     try:
         return int(value) / 1000
     except (TypeError, ValueError):
@@ -81,7 +82,7 @@ def _binance(body: Any, symbol: str) -> Book:
         raise BadBook(f"refused: {body['msg']!s:.80}")
     for item in body if isinstance(body, list) else ():
         if isinstance(item, dict) and item.get("symbol") == symbol:
-            at = _milliseconds(_field(item, "closeTime"))
+            at = milliseconds(_field(item, "closeTime"))
             return book(_field(item, "bidPrice"), _field(item, "askPrice"), at)
     raise BadBook(f"no {symbol} in the answer")
 
@@ -120,7 +121,7 @@ def _okx(body: Any, symbol: str) -> Book:
         raise BadBook(f"refused: code {body['code']!s:.20} {body.get('msg', '')!s:.80}")
     for item in _field(body, "data"):
         if isinstance(item, dict) and item.get("instId") == symbol:
-            return book(_field(item, "bidPx"), _field(item, "askPx"), _milliseconds(_field(item, "ts")))
+            return book(_field(item, "bidPx"), _field(item, "askPx"), milliseconds(_field(item, "ts")))
     raise BadBook(f"no {symbol} in the answer")
 
 

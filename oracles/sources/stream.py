@@ -16,7 +16,7 @@ import msgspec
 
 from chains.types import Cut
 from oracles.params import SourceParams
-from oracles.sources.books import BadBook, Book, book, iso_seconds
+from oracles.sources.books import BadBook, Book, book, iso_seconds, milliseconds
 from oracles.sources.exchange import Listing, quote_of
 from oracles.sources.http import Clock
 from oracles.types import Quote, QuoteGap, Quotes
@@ -56,6 +56,32 @@ def _binance(message: Any) -> tuple[str, Book] | None:
     return str(data.get("s")), book(data.get("b"), data.get("a"), None)
 
 
+def _kraken(message: Any) -> tuple[str, Book] | None:
+    if isinstance(message, dict) and message.get("success") is False:
+        raise BadBook(f"refused: {message.get('error', '')!s:.80}")
+    if not isinstance(message, dict) or message.get("channel") != "ticker":
+        return None
+    item = _first(message)
+    return str(item.get("symbol")), book(item.get("bid"), item.get("ask"), None)
+
+
+def _okx(message: Any) -> tuple[str, Book] | None:
+    if isinstance(message, dict) and message.get("event") == "error":
+        raise BadBook(f"refused: {message.get('msg', '')!s:.80}")
+    if not isinstance(message, dict) or "event" in message or "data" not in message:
+        return None
+    item = _first(message)
+    return str(item.get("instId")), book(item.get("bidPx"), item.get("askPx"), milliseconds(item.get("ts")))
+
+
+def _first(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The one entry of ``data``; raises BadBook."""
+    data = message.get("data")
+    if not isinstance(data, list) or not data or not isinstance(data[0], dict):
+        raise BadBook(f"data {data!s:.40} has no entry")
+    return data[0]
+
+
 STREAMS: Mapping[str, Stream] = {
     "coinbase": Stream(
         "coinbase",
@@ -71,8 +97,28 @@ STREAMS: Mapping[str, Stream] = {
         lambda _: None,
         _binance,
     ),
+    "kraken": Stream(
+        "kraken",
+        "wss://ws.kraken.com",
+        lambda _: "/v2",
+        lambda symbols: {
+            "method": "subscribe",
+            "params": {"channel": "ticker", "event_trigger": "bbo", "symbol": list(symbols)},
+        },
+        _kraken,
+    ),
+    "okx": Stream(
+        "okx",
+        "wss://ws.okx.com:8443",
+        lambda _: "/ws/v5/public",
+        lambda symbols: {"op": "subscribe", "args": [{"channel": "tickers", "instId": s} for s in symbols]},
+        _okx,
+    ),
 }
-"""Coinbase's ticker carries a time; Binance's bookTicker does not."""
+"""The tickers of Coinbase and OKX carry a time; Binance's bookTicker does not, and Kraken's is not relied on.
+
+Kraken names its symbols otherwise here than by HTTP (ETH/USD).
+"""
 
 
 class StreamSource:

@@ -247,7 +247,8 @@ async def until(what: object, seconds: float = 3) -> None:
 
 
 def stream(server: PriceServer, name: str, clock: Clock) -> StreamSource:
-    listings = {"ETH": Listing("ETH-USD" if name == "coinbase" else "ETHUSDT")}
+    symbols = {"coinbase": "ETH-USD", "binance": "ETHUSDT", "kraken": "ETH/USD", "okx": "ETH-USD"}
+    listings = {"ETH": Listing(symbols[name])}
     return StreamSource(STREAMS[name], server.url.replace("http", "ws"), listings, LIMITS, clock)
 
 
@@ -284,6 +285,36 @@ async def test_a_stream_without_times_counts_from_receipt(server: PriceServer) -
         await until(lambda: source._books)
         (quote,) = (await source.quotes({"ETH"}, CUT, NOW)).found
     assert (quote.price, quote.timed, quote.observed_at) == (3000, False, int(NOW))
+
+
+async def test_krakens_ticker_counts_from_receipt_and_a_refusal_is_heard(server: PriceServer) -> None:
+    async with stream(server, "kraken", Clock()) as source:
+        await until(lambda: server.subscribed)
+        assert server.asked == ["/v2"]
+        assert server.subscribed[0]["params"]["symbol"] == ["ETH/USD"]
+        await server.say({"channel": "heartbeat"})
+        item = {"symbol": "ETH/USD", "bid": 2999.0, "bid_qty": 1.5, "ask": 3001.0, "ask_qty": 2.0, "last": 3000.5}
+        await server.say({"channel": "ticker", "type": "snapshot", "data": [item]})
+        await until(lambda: source._books)
+        (quote,) = (await source.quotes({"ETH"}, CUT, NOW)).found
+        await server.say({"method": "subscribe", "success": False, "error": "Currency pair not supported"})
+        await until(lambda: "not supported" in source._trouble)
+    assert (quote.price, quote.timed, quote.observed_at) == (3000, False, int(NOW))
+
+
+async def test_okxs_ticker_brings_its_time_and_a_refusal_is_heard(server: PriceServer) -> None:
+    async with stream(server, "okx", Clock()) as source:
+        await until(lambda: server.subscribed)
+        assert server.asked == ["/ws/v5/public"]
+        assert server.subscribed[0]["args"] == [{"channel": "tickers", "instId": "ETH-USD"}]
+        await server.say({"event": "subscribe", "arg": {"channel": "tickers", "instId": "ETH-USD"}})
+        item = {"instType": "SPOT", "instId": "ETH-USD", "bidPx": "2999", "askPx": "3001", "ts": str(server.at_ms)}
+        await server.say({"arg": {"channel": "tickers", "instId": "ETH-USD"}, "data": [item]})
+        await until(lambda: source._books)
+        (quote,) = (await source.quotes({"ETH"}, CUT, NOW)).found
+        await server.say({"event": "error", "code": "60018", "msg": "Wrong channel"})
+        await until(lambda: "Wrong channel" in source._trouble)
+    assert (quote.price, quote.half_width, quote.observed_at) == (3000, 1, int(NOW - 2))
 
 
 async def test_what_does_not_read_leaves_the_last_book_and_time_never_runs_backwards(server: PriceServer) -> None:

@@ -23,6 +23,7 @@ from chains.forks.spec import ForkSpec
 from chains.types import Cut
 from oracles.catalogue import sources_of, venue_facts
 from oracles.params import load_params
+from oracles.sources.stream import STREAMS
 from oracles.sources.vol_surfaces import LyraVolSource
 from oracles.types import PriceStatus, merge
 from risk.status import Status
@@ -167,11 +168,12 @@ async def test_an_exchange_of_the_settings_has_a_vote_and_a_stablecoin_its_own_p
         ({"name": "mtgox", "symbols": {"ETH": "X"}}, r"prices\.exchanges\.0\.name: expected one of"),
         (
             {"name": "kraken", "stream": True, "symbols": {"ETH": "X"}},
-            r"streams are known of \['binance', 'coinbase'\]",
+            r"streams are known of \['binance', 'coinbase', 'okx'\]",
         ),
     ],
 )
-async def test_an_exchange_that_is_not_known_is_named_at_start(devnet, exchange, says):
+async def test_an_exchange_that_is_not_known_is_named_at_start(devnet, monkeypatch, exchange, says):
+    monkeypatch.delitem(STREAMS, "kraken")
     with pytest.raises(ConfigError, match=says):
         async with wire(devnet_settings(devnet.state_dir, prices={"exchanges": [exchange]})):
             pass

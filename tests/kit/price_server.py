@@ -73,6 +73,8 @@ async def price_server() -> AsyncIterator[PriceServer]:
         web.get("/v2/updates/price/latest", partial(_hermes, server)),
         web.get("/", partial(_socket, server)),
         web.get("/stream", partial(_socket, server)),
+        web.get("/v2", partial(_socket, server)),
+        web.get("/ws/v5/public", partial(_socket, server)),
     ])  # fmt: skip
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
     await runner.setup()
