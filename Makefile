@@ -7,7 +7,7 @@ WORKERS ?= 2
 export CROSSMARGIN_CACHE ?= $(CURDIR)/.cache
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test check bench soak lock clean
+.PHONY: help install demo test fuzz check bench soak lock clean
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -26,6 +26,9 @@ demo: install ## four chains, the cast, the margin table, the tape and the alert
 test: install ## every test: unit, property, golden, integration on the local chains
 	@$(BIN)/crossmargin devnet fetch
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+
+fuzz: install ## the laws on examples never drawn before (make test draws the same ones every time)
+	@CROSSMARGIN_EXAMPLES=new $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile tests/property tests/unit/risk
 
 check: install ## lint, format, types, import contracts
 	$(BIN)/ruff check .

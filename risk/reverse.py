@@ -7,7 +7,8 @@ S(r) = S + L·r have the exact answer
 
     r* = -S C L / (L' C L)          distance = S / sqrt(L' C L)
 
-and with some components held at the bounds, A r = b for these and the account, r* = C A' (A C A')^-1 b. Others
+and with some components held at the bounds, A r = b for these and the account, r* = C A' y, y = (A C A')^-1 b,
+where y tells whether a held component would rather be inside. Others
 take the iteration of Hasofer-Lind and Rackwitz-Fiessler (the account linearised at the last point, solved exactly)
 from several starts, the crossings along each single factor among them; the best point with S <= 0 is returned, so
 the answer is never farther than any single factor's move.
@@ -29,6 +30,8 @@ Rows = npt.NDArray[np.intp]
 LEAST, MOST = -0.99, 10.0
 STEPS, RAY, ROUNDS = 16, 48, 7
 BEYOND = 1.05
+AT_THE_START = np.array([1.0, 1.0 + 2e-9])
+"""Shares of a ray tried beside the even ones: the breach behind a crossing may be too narrow for those."""
 BUMP = 1e-5
 
 
@@ -118,19 +121,47 @@ def _slopes(portfolio: PortfolioArrays) -> F64:
 
 
 def _linear(surplus: float, slope: F64, C: F64) -> F64:
-    """(F,) exact answer, components that would pass a bound held there; nan where there is none."""
+    """(F,) exact answer inside the bounds; nan where no move in there breaches.
+
+    A primal active set: the component farthest beyond its bound is held there, one whose multiplier pushes it back
+    inside is let go. Every round's answer on the surface and within the bounds is a breach; the nearest counts,
+    so that rounds which swing cost nothing but their time.
+    """
+    lowest = np.minimum(slope * LEAST, slope * MOST)
+    if surplus + lowest.sum() > 0.0 or not slope.any():
+        return np.full(len(slope), np.nan)
+    best = _alone(surplus, slope)
     held: dict[int, float] = {}
-    while True:
+    for _ in range(4 * len(slope)):
         free = [i for i in range(len(slope)) if i not in held]
         if not np.any(slope[free]):
-            return np.full(len(slope), np.nan)
+            held.popitem()
+            continue
         A = np.vstack([slope, *(np.eye(len(slope))[i] for i in held)])
-        b = np.array([-surplus, *held.values()])
-        r: F64 = C @ A.T @ np.linalg.solve(A @ C @ A.T, b)
-        beyond = [i for i in free if not LEAST <= r[i] <= MOST]
-        if not beyond:
-            return r
-        held |= {i: float(np.clip(r[i], LEAST, MOST)) for i in beyond}
+        y = np.linalg.solve(A @ C @ A.T, np.array([-surplus, *held.values()]))
+        r: F64 = C @ A.T @ y
+        over = np.maximum(LEAST - r, r - MOST)
+        far = max(free, key=lambda i: over[i])
+        if over[far] > 0.0:
+            held[far] = float(np.clip(r[far], LEAST, MOST))
+            continue
+        best = np.vstack([best, r])
+        inward = {i: y[1 + n] * (1.0 if at == MOST else -1.0) for n, (i, at) in enumerate(held.items())}
+        wrong = max(inward, key=lambda i: inward[i], default=None)
+        if wrong is None or inward[wrong] <= 0.0:
+            break
+        del held[wrong]
+    if not len(best):  # every round left the bounds: the corner that loses most, shortened to the surface
+        best = (np.where(slope > 0.0, LEAST, MOST) * (slope != 0.0) * (-surplus / lowest.sum()))[None]
+    return np.asarray(best[_distance(best, C).argmin()])
+
+
+def _alone(surplus: float, slope: F64) -> F64:
+    """(K, F) breaches by one factor alone, inside the bounds."""
+    with np.errstate(divide="ignore"):
+        moves = np.where(slope != 0.0, -surplus / slope, np.inf)
+    reached = (moves >= LEAST) & (moves <= MOST)
+    return np.asarray(np.diag(np.where(reached, moves, 0.0))[reached])
 
 
 def _distance(moves: F64, C: F64) -> F64:
@@ -190,6 +221,9 @@ def _onto_surface(surplus: _Accounts, r: F64) -> F64:
     hit = np.zeros(len(r), dtype=np.bool_)
     for rounds in range(ROUNDS):
         shares = low[:, None] + (high - low)[:, None] * np.arange(1, RAY + 1) / RAY
+        if rounds == 0:
+            crossings = np.broadcast_to(AT_THE_START, (len(r), len(AT_THE_START)))
+            shares = np.sort(np.concatenate([shares, crossings], axis=1), axis=1)
         lost = surplus(np.clip(r[:, None, :] * shares[..., None], LEAST, MOST)) <= 0.0
         if rounds == 0:
             hit = np.asarray(lost.any(axis=1))

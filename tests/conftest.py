@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,8 +11,11 @@ from pytest_socket import disable_socket
 ROOT = Path(__file__).parent
 SOCKETLESS = ("unit", "property", "golden")
 
-settings.register_profile("crossmargin", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("crossmargin")
+# The same examples in every run: what passed here passes there. `make fuzz` draws new ones.
+common: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("same", derandomize=True, **common)
+settings.register_profile("new", print_blob=True, **common)
+settings.load_profile(os.environ.get("CROSSMARGIN_EXAMPLES", "same"))
 os.environ.setdefault("CROSSMARGIN_CACHE", str(ROOT.parent / ".cache"))
 
 
