@@ -22,6 +22,7 @@ from chains.devnet import (
     synthetix,
     tokens,
     uniswap,
+    vault,
 )
 from chains.devnet.aave import AaveWorld
 from chains.devnet.across import AcrossWorld
@@ -39,6 +40,7 @@ STALE_KEY = "LINK"
 STALE_CHAIN = 1
 SUSD_CHAIN = 10
 MORPHO_CHAIN = 8453
+VAULT_CHAIN = 10
 AAVE36_CHAINS = (8453,)
 """Chains whose Aave market is of v3.6; on the others it is v3.0."""
 PERP_CHAINS = (42161, 10)
@@ -139,6 +141,9 @@ def _venues(world: ChainWorld, stages: Stages) -> None:
             world.synthetix = synthetix.deploy(ctx)
         with stages.time("lyra"):
             world.lyra = lyra.deploy(ctx)
+    if ctx.number == VAULT_CHAIN:
+        with stages.time("vault"):
+            vault.deploy(ctx)
 
 
 def _quicken(venue: PerpWorld) -> None:
@@ -182,7 +187,7 @@ def refresh(world: ChainWorld) -> None:
 def describe(world: ChainWorld) -> ChainDeployment:
     """What readers need to know of the chain."""
     ctx = world.ctx
-    uptime = ctx.extra.get(sequencer.EXTRA)
+    uptime, staked = ctx.extra.get(sequencer.EXTRA), ctx.extra.get(vault.EXTRA)
     feeds = Feeds(
         chainlink=tuple(
             ChainlinkFeed(key, Address(feed.address), HEARTBEAT_S, DEVIATION_BPS)
@@ -191,6 +196,7 @@ def describe(world: ChainWorld) -> ChainDeployment:
         pyth=pyth.feeds(ctx, fresh_keys(ctx.number)),
         twap=ctx.extra[uniswap.EXTRA].twap_pools(),
         sequencer_uptime=Address(uptime.address) if uptime is not None else None,
+        rates=(staked.feed,) if staked is not None else (),
     )
     return ChainDeployment(
         ctx.chain, CHAINS[ctx.number], multicall3.CANONICAL, tuple(ctx.assets), world.venues, feeds

@@ -1,6 +1,7 @@
 """Every on-chain source over answers recorded from the devnet's real contracts; chain and block stand in the file.
 
-Prices are those the devnet is deployed with (chains/devnet/context.py): ETH 3000, BTC 60000, stablecoins 1.
+Prices are those the devnet is deployed with (chains/devnet/context.py): ETH 3000, BTC 60000, stablecoins 1; the
+vault of staked ether was given 1000 ether and a reward of 50 (chains/devnet/vault.py).
 """
 
 import json
@@ -12,13 +13,13 @@ import pytest
 
 from chains.deployments import ChainDeployment
 from chains.deployments_file import parse_deployments
-from chains.types import BlockRef, CallResult, Cut, Finality
+from chains.types import Cut
 from oracles.catalogue import sources_of, venue_facts
 from oracles.params import load_params
 from oracles.reconcile import reconcile
 from oracles.sources.vol_surfaces import LyraVolSource
 from oracles.types import PriceStatus, Quotes, merge
-from tests.kit.transport import FakeChainClient
+from tests.kit.recorder import replayed
 
 FILE = Path(__file__).parent / "data" / "prices_devnet_10.json"
 DEPLOYED = {
@@ -33,17 +34,15 @@ DEPLOYED = {
 class Recorded:
     def __init__(self) -> None:
         content: dict[str, Any] = json.loads(FILE.read_text())
-        block = content["block"]
         self.deployment: ChainDeployment = parse_deployments(content["deployments"], FILE.name)[content["chain"]]
-        self.head = BlockRef(content["chain"], finality=Finality.LATEST, **block)
+        self.client, self.head = replayed(content)
         self.cut = Cut({content["chain"]: self.head})
-        answers = {(to, bytes.fromhex(d)): CallResult(ok, bytes.fromhex(a)) for to, d, ok, a in content["calls"]}
-        self.client = FakeChainClient(content["chain"], answers)
 
     async def quotes(self) -> Quotes:
         voting = sources_of(self.client, self.deployment, load_params())
         sources = (*voting, *venue_facts(self.client, self.deployment))
-        return merge([await s.quotes(set(DEPLOYED), self.cut, self.head.timestamp) for s in sources])
+        keys = {*DEPLOYED, "STAKED_ETH"}
+        return merge([await s.quotes(keys, self.cut, self.head.timestamp) for s in sources])
 
 
 @pytest.fixture
@@ -62,6 +61,10 @@ async def test_every_source_says_what_was_deployed(recorded: Recorded) -> None:
     assert said["venue:synthetix", "ETH"].price == 3000
     assert said["chainlink", "ETH"].half_width == 3000 * Decimal("0.005")
     assert said["uniswap", "ETH"].anchor
+    rate = said["rate", "STAKED_ETH"]
+    # OpenZeppelin rounds down with one virtual share and one virtual asset: 1e18 (1050e18 + 1) / (1000e18 + 1)
+    assert rate.price == Decimal("1.049999999999999999")
+    assert (rate.in_key, rate.half_width, rate.observed_at) == ("ETH", 0, recorded.head.timestamp)
 
 
 async def test_the_block_reconciles_to_what_was_deployed(recorded: Recorded) -> None:

@@ -1,5 +1,6 @@
 """Derive v2 by its ABI: contracts of our own answer in its layout, by round figures."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,9 +12,12 @@ from chains.caip import Address
 from chains.devnet.anvil import Anvil
 from chains.devnet.context import ChainContext
 from chains.devnet.shapes import shape
-from chains.types import Instrument, Perp, PositionKind
+from chains.forks import node as fork_node
+from chains.forks.spec import ForkSpec
+from chains.types import Cut, Finality, Instrument, Perp, PositionKind
 from chains.venues.derive import VENUE, DeriveReader
 from oracles.catalogue import surfaces_of
+from oracles.sources.vol_surfaces import DeriveVolSource
 from tests.kit.lone_chain import lone_chain
 from tests.kit.lone_venue import Bench, at_venue, bench, close, total
 from tests.kit.venue_contract import venue_contract
@@ -206,3 +210,21 @@ async def test_the_vol_feed_answers_for_the_strikes_asked_for(chain: tuple[Marke
     assert [(gap.reason, "no surface" in gap.detail) for gap in found.gaps] == [("no_answer", True)]
     assert nothing.found == ()
     assert "name the expiries and strikes" in nothing.gaps[0].detail
+
+
+async def test_a_fork_pinned_at_a_block_gives_the_same_surface_as_the_chain(chain: tuple[Market, Anvil]) -> None:
+    market, node = chain
+    wanted = [(1_800_000_000, Decimal(strike)) for strike in (2000, 3000, 40_000)]
+    async with client_of(market.ctx, node) as client:
+        head = await client.head(Finality.LATEST)
+        cut = Cut({market.ctx.chain: head})
+        there = await DeriveVolSource(client, "ETH", Address(market.main.address), wanted).surface(cut)
+    pinned = ForkSpec(market.ctx.chain, node.http_url, head.number)
+    forks = await asyncio.to_thread(fork_node.start, [pinned])
+    try:
+        async with client_of(market.ctx, forks.by_chain[market.ctx.chain].node) as client:
+            forked = await DeriveVolSource(client, "ETH", Address(market.main.address), wanted).surface(cut)
+    finally:
+        forks.stop()
+    assert len(there.found) == 2
+    assert forked == there

@@ -14,7 +14,7 @@ from aggregator.service import Service
 from aggregator.store.prices import PriceLog
 from aggregator.wiring import open_service, wire
 from api.cli.main import app
-from chains.devnet import sequencer
+from chains.devnet import sequencer, vault
 from chains.devnet.tape import STEPS, play
 from chains.evm.client import EvmClient
 from chains.evm.rpc import HttpTransport
@@ -22,7 +22,9 @@ from chains.forks import node
 from chains.forks.spec import ForkSpec
 from chains.types import Cut
 from oracles.catalogue import sources_of, venue_facts
+from oracles.graph import composed
 from oracles.params import load_params
+from oracles.sources.rates import RateSource
 from oracles.sources.stream import STREAMS
 from oracles.sources.vol_surfaces import LyraVolSource
 from oracles.types import PriceStatus, merge
@@ -109,7 +111,8 @@ async def test_a_fork_pinned_at_a_block_gives_the_same_quotes_as_the_chain(devne
     async with wire(devnet_settings(devnet.state_dir)) as wired:
         deployment, client = wired.cycle.deployments[OPTIMISM], wired.clients[OPTIMISM]
         head = await client.head(wired.cycle.finality)
-        at, keys = Cut({OPTIMISM: head}), wired.cycle.maker.registry.price_keys()
+        at = Cut({OPTIMISM: head})
+        keys = wired.cycle.maker.registry.price_keys() | {rate.price_key for rate in deployment.feeds.rates}
 
         async def quotes(reader):
             sources = (*sources_of(reader, deployment, load_params()), *venue_facts(reader, deployment))
@@ -122,7 +125,25 @@ async def test_a_fork_pinned_at_a_block_gives_the_same_quotes_as_the_chain(devne
         finally:
             forks.stop()
         assert forked == await quotes(client)
-    assert {quote.group for quote in forked.found} >= {"chainlink", "pyth", "uniswap", "venue:aave-v3"}
+    assert {quote.group for quote in forked.found} >= {"chainlink", "pyth", "uniswap", "rate", "venue:aave-v3"}
+
+
+async def test_a_reward_raises_the_rate_of_a_real_vault_and_its_price_is_composed(devnet_snapshot):
+    chain = next(world for world in devnet_snapshot.chains.values() if world.ctx.number == 10)
+    staked = chain.ctx.extra[vault.EXTRA]
+    async with wire(devnet_settings(devnet_snapshot.state_dir)) as wired:
+        client = wired.clients[OPTIMISM]
+        source = RateSource(client, [staked.feed], load_params().sources)
+        rates = []
+        for _ in range(2):
+            at = Cut({OPTIMISM: await client.head(wired.cycle.finality)})
+            rates += (await source.quotes({vault.PRICE_KEY}, at, 0.0)).found
+            staked.reward(10)
+        book = (await wired.cycle.prices(utc_now())).book
+    assert [quote.price for quote in rates] == [Decimal("1.049999999999999999"), Decimal("1.059999999999999999")]
+    price = composed(rates[1], book)
+    assert price.price == rates[1].price * book["ETH"].mid
+    assert "by rate@eip155:10" in price.detail["STAKED_ETH/ETH"]
 
 
 async def test_lyras_surface_is_the_board_times_the_skew_of_every_strike(devnet):

@@ -7,7 +7,6 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,25 +15,14 @@ from aggregator.devnet_settings import devnet_settings
 from aggregator.wiring import wire
 from chains.deployments_file import plain
 from chains.devnet.world import build
-from chains.types import BlockRef, Call, CallResult, Cut
+from chains.types import Cut
 from oracles.catalogue import sources_of, venue_facts
 from oracles.params import load_params
 from oracles.sources.vol_surfaces import LyraVolSource
+from tests.kit.recorder import Recorder
 
 CHAIN = "eip155:10"
 VENUES = ("aave-v3", "synthetix-perps-v2", "lyra-v1")
-
-
-class Recorder:
-    """Passes calls on and keeps them with their answers."""
-
-    def __init__(self, client) -> None:
-        self.client, self.chain, self.calls = client, client.chain, []
-
-    async def call(self, calls: Sequence[Call], at: BlockRef) -> tuple[CallResult, ...]:
-        answers = await self.client.call(calls, at)
-        self.calls += [[c.to, c.data.hex(), a.success, a.data.hex()] for c, a in zip(calls, answers, strict=True)]
-        return answers
 
 
 async def record(state_dir: Path) -> dict:
@@ -44,18 +32,11 @@ async def record(state_dir: Path) -> dict:
         client = Recorder(wired.clients[CHAIN])
         head = await wired.clients[CHAIN].head(wired.cycle.finality)
         at, now = Cut({CHAIN: head}), utc_now().timestamp()
-        keys = wired.cycle.maker.registry.price_keys()
+        keys = wired.cycle.maker.registry.price_keys() | {rate.price_key for rate in deployment.feeds.rates}
         for source in (*sources_of(client, deployment, load_params()), *venue_facts(client, deployment)):
             await source.quotes(keys, at, now)
         await LyraVolSource(client, "ETH", deployment.venues["lyra-v1"]["ETH.option_market"]).surface(at)
-    block = {
-        "number": head.number,
-        "hash": head.hash,
-        "parent_hash": head.parent_hash,
-        "timestamp": head.timestamp,
-    }
-    unique = {(to, data): [to, data, ok, answer] for to, data, ok, answer in client.calls}
-    return {"chain": CHAIN, "block": block, "deployments": plain([deployment]), "calls": list(unique.values())}
+    return client.content(head) | {"deployments": plain([deployment])}
 
 
 def main() -> None:
