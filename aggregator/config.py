@@ -87,7 +87,9 @@ class ModelSettings(Section):
     scenario_sets: tuple[Literal["grid", "stress", "copula", "fhs"], ...] = Field(default=("grid",), min_length=1)
     """The buffers are the largest that any of these sets asks for (RISK section 2)."""
     history: Path | None = None
-    """Hourly bars by factor, CSV or Parquet, for the set ``fhs``."""
+    """Hourly bars by factor, CSV or Parquet, for the set ``fhs`` and for the volatility forecast."""
+    volatility: Literal["long_run", "ewma", "garch"] = "long_run"
+    """What breach probabilities walk with; a forecast needs a history that ends within the last two days."""
     scan_law: Literal["empirical", "diffusion"] = "empirical"
     horizon_s: int = Field(default=86_400, ge=3600)
     confidence: float = Field(default=0.99, gt=0.5, lt=1)

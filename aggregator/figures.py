@@ -41,8 +41,8 @@ class Figures:
     outlook: Outlook
 
 
-def compute(assembled: Assembled, model: Model) -> Figures:
-    """Figures of every account in the arrays."""
+def compute(assembled: Assembled, model: Model, now_s: int) -> Figures:
+    """Figures of every account in the arrays, at a time that the age of the volatility forecast is judged by."""
     arrays = assembled.arrays
     scenarios = build_grid(model.grid, arrays.factors)
     loss = -revalue(arrays, scenarios).dS
@@ -60,7 +60,7 @@ def compute(assembled: Assembled, model: Model) -> Figures:
         ttl_s=time_to_liquidation(drawn, HORIZONS_S, arrays.surplus),
         distance=_distances(assembled),
         greeks=portfolio_greeks(arrays),
-        outlook=look_ahead(assembled, model),
+        outlook=look_ahead(assembled, model, now_s),
     )
 
 

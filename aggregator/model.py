@@ -11,6 +11,7 @@ from aggregator.clock import utc_now
 from aggregator.config import ModelSettings
 from aggregator.errors import ConfigError
 from aggregator.factors import FactorParams, load_factors
+from aggregator.forecast import VolForecast, load_forecast
 from aggregator.scenario_rows import SetParams, known_factors, load_sets
 from chains.caip import ChainId
 from risk.addons import AddonParams
@@ -50,6 +51,8 @@ class Model:
     """(K,) adverse move at each horizon over the one at H."""
     addons: AddonParams
     paths: PathParams
+    forecast: VolForecast | None = None
+    """Volatility for the next day; None: the factors' long run."""
     _mobility: dict[frozenset[str], Mobility] = field(default_factory=dict)
 
     @property
@@ -76,7 +79,7 @@ class Model:
 def load_model(settings: ModelSettings, chains: Sequence[ChainId]) -> Model:
     """Model of the settings; raises ConfigError for a bridge without a latency law."""
     grid, table = load_grid(settings.grid), load_scan_table()
-    addons, paths = load(AddonParams, "addons_v1"), load(PathParams, "paths_v1")
+    addons, paths, forecast = load(AddonParams, "addons_v1"), load(PathParams, "paths_v1"), load_forecast(settings)
     sets = load_sets(settings, paths)
     factors = known_factors(load_factors(), sets)
     known = set(known_bridges())
@@ -89,7 +92,8 @@ def load_model(settings: ModelSettings, chains: Sequence[ChainId]) -> Model:
     law: ScanLaw = Empirical(table) if settings.scan_law == "empirical" else Diffusion()
     digest = hashlib.sha256()
     shared = (factors.digest, params_hash(grid), table.to_json(), repr(chosen), settings.model_dump_json())
-    for part in (*shared, repr(addons), repr(paths), *_hashed(sets)):
+    forecasts = () if forecast is None else (repr(forecast),)
+    for part in (*shared, repr(addons), repr(paths), *_hashed(sets), *forecasts):
         digest.update(part.encode())
     return Model(
         settings=settings,
@@ -105,6 +109,7 @@ def load_model(settings: ModelSettings, chains: Sequence[ChainId]) -> Model:
         horizon_scale=np.asarray(table.horizon_scale(HORIZONS_S, settings.horizon_s), dtype=np.float64),
         addons=addons,
         paths=paths,
+        forecast=forecast,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aggregator.assemble import Assembled
+from aggregator.forecast import LONG_RUN
 from aggregator.model import Model
 from chains.types import Liquidation
 from risk.addons import expected_penalty
@@ -32,9 +33,11 @@ class Outlook:
     """(A,) distance of the nearest joint breach in daily sigmas."""
     moves: F64
     """(A, F) that breach."""
+    volatility: str
+    """What the paths walked with: long_run, ewma or garch."""
 
 
-def look_ahead(assembled: Assembled, model: Model) -> Outlook:
+def look_ahead(assembled: Assembled, model: Model, now_s: int) -> Outlook:
     """Outlook of every account with a requirement; the seed of the paths is a parameter, so it repeats."""
     arrays = assembled.arrays
     rows = np.flatnonzero(arrays.mm > 0.0)
@@ -42,6 +45,7 @@ def look_ahead(assembled: Assembled, model: Model) -> Outlook:
     probability = np.full((arrays.count, len(horizons)), _NAN)
     cost, sigmas = np.full(arrays.count, _NAN), np.full(arrays.count, _NAN)
     penalty, moves = np.zeros(arrays.count), np.full((arrays.count, factors), _NAN)
+    forecast = model.forecast if model.forecast is not None and model.forecast.holds(now_s) else None
     if len(rows):
         part = part_of(arrays, rows)
         worth = part.value @ value_of(part.instruments)
@@ -49,13 +53,19 @@ def look_ahead(assembled: Assembled, model: Model) -> Outlook:
         terms = np.array([_terms(*each) for each in zip(rules, part.mm, worth, strict=True)]).T
         rng = np.random.default_rng(model.paths.seed)
         breach = breach_probability(
-            part, model.paths, rng, deep_surplus=terms[2], carry_usd_per_s=assembled.carry[rows]
+            part,
+            model.paths,
+            rng,
+            deep_surplus=terms[2],
+            sigma_day=None if forecast is None else forecast.sigma(part.factors),
+            carry_usd_per_s=assembled.carry[rows],
         )
         probability[rows], cost[rows] = breach.probability, terms[0]
         penalty[rows] = expected_penalty(breach.probability[:, -1], breach.deep[:, -1], terms[0], terms[1])
         nearest = _nearest(part, model)
         sigmas[rows], moves[rows] = nearest.sigmas, nearest.moves
-    return Outlook(horizons, probability, cost, penalty, sigmas, moves)
+    volatility = LONG_RUN if forecast is None else forecast.law
+    return Outlook(horizons, probability, cost, penalty, sigmas, moves, volatility)
 
 
 def _terms(rule: Liquidation | None, mm: float, worth: float) -> tuple[float, float, float]:

@@ -81,6 +81,8 @@ class ModelRef(Frozen):
     id: str
     version: str
     params_hash: str
+    volatility: str = "long_run"
+    """What breach probabilities walk with: long_run, ewma or garch."""
 
 
 class AddOns(Frozen):

@@ -89,7 +89,7 @@ class ReportMaker:
         members = _members(world)
         accounts = {account.id: account for member in members for account in member.found}
         assembled = assemble(list(accounts.values()), self.registry, book, self.model.factors)
-        figures = compute(assembled, self.model)
+        figures = compute(assembled, self.model, unix(world.now))
         context = _Context(self, world, book, assembled, figures)
         return tuple(context.report(member) for member in members)
 
@@ -130,7 +130,12 @@ class _Context:
             portfolio=PortfolioRef(name=member.name, accounts=member.accounts),
             as_of=self._as_of(member),
             data_quality=self._quality(member, gaps),
-            model=ModelRef(id=model.id, version=model.grid.version, params_hash=model.params_hash),
+            model=ModelRef(
+                id=model.id,
+                version=model.grid.version,
+                params_hash=model.params_hash,
+                volatility=self.figures.outlook.volatility,
+            ),
             inputs_hash=self._inputs_hash(member),
             code_version=CODE_VERSION,
             status=help_.status.status,
@@ -195,8 +200,22 @@ class _Context:
             for chain, condition in self._conditions(member).items()
             if condition.status != ChainStatus.OK
         ]
+        shaky += self._aged()
         lines = tuple(Degraded(what=what, reason=reason) for what, reason in (*chains, *gaps, *shaky))
         return DataQuality(complete=not gaps, staleness_s=age, degraded=lines)
+
+    def _aged(self) -> list[Gap]:
+        """A volatility forecast that is too old to be used."""
+        forecast, now = self.maker.model.forecast, unix(self.world.now)
+        if forecast is None or forecast.holds(now):
+            return []
+        age = f"{abs(forecast.age_s(now)) / 86_400:.1f} days {'ago' if forecast.age_s(now) > 0 else 'ahead'}"
+        return [
+            (
+                "breach probabilities",
+                f"the price history ends {age}: long-run volatility instead of {forecast.law}",
+            )
+        ]
 
     def _infos(self, member: Member) -> list[AssetInfo]:
         assets = {asset for account in member.found for asset in assets_of(account.exposures)}

@@ -64,7 +64,7 @@ async def scene(wired: Wired, portfolios: Portfolios, now: datetime) -> Scene:
     accounts = tuple(account for id_ in portfolios.accounts(name) for account in found[id_])
     book = world.book or reconcile(world.quotes, unix(world.now), maker.prices)
     assembled = assemble(list(accounts), maker.registry, book, maker.model.factors)
-    figures = compute(assembled, maker.model)
+    figures = compute(assembled, maker.model, unix(world.now))
     complete = report.data_quality.complete
     help_ = rescue(accounts, assembled, figures, maker.model, world.paused, complete=complete)
     return Scene(report, accounts, assembled, figures, help_, maker.model, wired.cycle.deployments, world.paused)
