@@ -2,7 +2,11 @@
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+
+from aggregator.errors import StoreError
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
@@ -15,9 +19,27 @@ def downgrade(connection: Connection, revision: str) -> None:
     command.downgrade(_config(connection), revision)
 
 
-def _config(connection: Connection) -> Config:
+def current(connection: Connection) -> str | None:
+    """Revision that a database is at; None where it has no schema yet."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest() -> str:
+    """Revision that this version brings databases to."""
+    head = ScriptDirectory.from_config(_scripts()).get_current_head()
+    if head is None:
+        raise StoreError("the package has lost its migrations: install it again")
+    return head
+
+
+def _scripts() -> Config:
     config = Config()
     config.set_main_option("script_location", "aggregator.store:migrations")
     config.set_main_option("path_separator", "os")
+    return config
+
+
+def _config(connection: Connection) -> Config:
+    config = _scripts()
     config.attributes["connection"] = connection
     return config

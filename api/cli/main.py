@@ -18,6 +18,7 @@ from api.cli.backtest import app as backtest_app
 from api.cli.bridges import bridges
 from api.cli.cascade import cascade
 from api.cli.demo import demo
+from api.cli.doctor import check, doctor
 from api.cli.fit import app as fit_app
 from api.cli.fork import app as fork_app
 from api.cli.index import index
@@ -46,7 +47,8 @@ app.command("margin")(margin.margin)
 app.command("scan")(margin.scan)
 app.command("serve")(serve.serve)
 app.command("index")(index)
-app.command("check")(serve.check)
+app.command("check")(check)
+app.command("doctor")(doctor)
 app.command("cascade")(cascade)
 app.command("init")(init)
 app.command("openapi")(openapi)

@@ -1,4 +1,4 @@
-"""``crossmargin serve`` and ``crossmargin check``."""
+"""``crossmargin serve``."""
 
 import asyncio
 import contextlib
@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator
 
 import typer
 from aiohttp import web
-from rich.console import Console
 
 from aggregator.access.sets import AccountSets
 from aggregator.indexing import Indexing
 from aggregator.notify import Notifier
-from aggregator.preflight import preflight
 from aggregator.service import Service
 from aggregator.simulate.run import WhatIf
 from aggregator.store.repository import Store
@@ -37,18 +35,6 @@ def serve(config: ConfigOption = None, devnet: DevnetOption = None) -> None:
     asyncio.run(run())
 
 
-def check(config: ConfigOption = None, devnet: DevnetOption = None) -> None:
-    """Prove the settings: endpoints, chain ids, contract code, feeds, database. Exit code 1 if a line fails."""
-    settings = settings_from(config, devnet)
-    lines = asyncio.run(preflight(settings))
-    console = Console()
-    for line in lines:
-        mark = "[green]ok  [/]" if line.ok else "[red]FAIL[/]"
-        console.print(f"{mark} {line.what}", "" if line.ok else f"\n     {line.detail}", highlight=False)
-    if not all(line.ok for line in lines):
-        raise SystemExit(1)
-
-
 @contextlib.asynccontextmanager
 async def serving(wired: Wired, service: Service, store: Store, notifier: Notifier) -> AsyncIterator[str]:
     """The HTTP API with the scan loop and the delivery loop beside it; gives the base URL."""
@@ -67,7 +53,10 @@ async def serving(wired: Wired, service: Service, store: Store, notifier: Notifi
     await AccountSets(store, wired.cycle.portfolios).load()
     what_if = WhatIf(wired.cycle.maker, wired.cycle.worlds)
     max_age_s, laws = 10 * settings.scan_interval_s + 30, wired.cycle.maker.model.bridge_laws
-    deps = Deps(store, wired.cycle.portfolios, service, max_age_s, laws, wired, wired.settings.access, what_if)
+    deps = Deps(
+        store, wired.cycle.portfolios, service, max_age_s, laws, wired, wired.settings.access, what_if,
+        wired.settings.statements,
+    )  # fmt: skip
     # Idle or slowly speaking connections end after this long, from their first byte on.
     patience_s = wired.settings.access.body_timeout_s
     app = create_app(deps, loops)

@@ -8,8 +8,8 @@ import pytest
 from aggregator.clock import utc_now
 from aggregator.config import Settings, make_settings
 from aggregator.devnet_settings import devnet_settings
+from aggregator.doctor.run import examine
 from aggregator.errors import ConfigError
-from aggregator.preflight import preflight
 from aggregator.wiring import wire
 from chains.deployments_file import load_deployments, plain
 from chains.devnet import anvil, chainlink, worldfile
@@ -65,7 +65,7 @@ async def test_wrong_chain_behind_an_endpoint_is_a_gap_and_named_by_the_check(co
     reports = await run(settings)
     text = " ".join(item.reason for r in reports.values() for item in r.data_quality.degraded)
     assert "8453" in text
-    (line,) = [line for line in await preflight(settings) if not line.ok and "endpoint" in line.what]
+    (line,) = [line for line in await examine(settings) if not line.ok and "endpoint" in line.what]
     assert BROKEN in line.what
     assert "eip155:1" in line.detail or " 1" in line.detail
     assert url not in text + line.detail
@@ -80,7 +80,7 @@ async def test_missing_contract_code_is_named(content, devnet, tmp_path):
     path = tmp_path / "deployments.json"
     path.write_text(json.dumps({"deployments": plain(list(deployments.values()))}))
     content["deployments"] = str(path)
-    lines = [line for line in await preflight(make_settings(content, "t")) if not line.ok]
+    lines = [line for line in await examine(make_settings(content, "t")) if not line.ok]
     assert any(chain in line.what and nowhere in line.detail and "no code" in line.detail for line in lines)
 
 
@@ -97,7 +97,7 @@ async def test_feed_without_an_answer_is_a_gap_with_its_name(content, devnet_sna
     path = tmp_path / "deployments.json"
     path.write_text(json.dumps({"deployments": plain(list(deployments.values()))}))
     content["deployments"] = str(path)
-    failed = [line for line in await preflight(make_settings(content, "t")) if not line.ok]
+    failed = [line for line in await examine(make_settings(content, "t")) if not line.ok]
     assert any("ETH" in line.what and "chainlink@eip155:1" in line.what for line in failed)
 
 

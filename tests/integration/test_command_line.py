@@ -58,8 +58,8 @@ def test_margin_of_nobody_names_the_known(devnet):
 
 
 @pytest.mark.devnet
-def test_check_passes_but_for_the_stale_feed_or_all(devnet):
-    done = crossmargin("check", "--devnet", str(devnet.state_dir))
+def test_doctor_passes_but_for_the_stale_feed_or_all(devnet):
+    done = crossmargin("doctor", "--devnet", str(devnet.state_dir))
     assert "chains.eip155:1: endpoint, chain id, multicall3" in done.stdout
     assert "127.0.0.1" not in done.stdout
     assert (done.returncode == 1) == ("FAIL" in done.stdout)

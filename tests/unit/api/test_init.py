@@ -5,6 +5,7 @@ import stat
 from typer.testing import CliRunner
 
 from aggregator.config import load_settings
+from aggregator.doctor.lint import lint
 from aggregator.errors import ConfigError
 from api.cli.main import app
 
@@ -34,3 +35,28 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     result = run(str(tmp_path / "missing" / "mine.toml"))
     assert isinstance(result.exception, ConfigError)
     assert "missing" in str(result.exception)
+
+
+def test_answers_make_settings_that_load_and_pass_the_lint(tmp_path):
+    path = tmp_path / "asked.toml"
+    mine = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+    answers = [
+        "https://one.test/k, wss://two.test/k", "ftp://no", "", "http://127.0.0.1:9", "", "a b", "treasury",
+        "0x12", mine, "", "nobody", "keeper", "https://pager.test/x",
+    ]  # fmt: skip
+    result = CliRunner().invoke(app, ["init", str(path), "--ask"], input="\n".join(answers) + "\n")
+    assert result.exit_code == 0, result.output
+    settings = load_settings(path)
+    assert list(settings.chains) == ["eip155:1", "eip155:10"]
+    assert settings.portfolios["treasury"].accounts == (mine,)
+    assert (settings.model.reaction, settings.webhooks[0].name) == ("keeper", "alerts")
+    assert all(line.ok for line in lint(settings, path))
+    assert [line.what for line in lint(settings, path) if "private" in line.what] == []
+
+
+def test_the_example_as_it_is_does_not_pass_the_lint(tmp_path):
+    path = tmp_path / "mine.toml"
+    run(str(path))
+    failed = [line for line in lint(load_settings(path), path) if not line.ok]
+    assert {"chains.eip155:1: endpoints", "portfolios.desk"} <= {line.what for line in failed}
+    assert all(line.fix for line in failed)
