@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from aggregator.access.settings import AccessSettings
 from aggregator.errors import ConfigError
+from aggregator.statements.settings import StatementSettings
 from chains.caip import parse_account, parse_address, parse_chain
 from chains.data import packaged
 from chains.errors import InvalidId
@@ -208,6 +209,8 @@ class Settings(BaseSettings):
     access: AccessSettings = AccessSettings()
     """Who may ask the HTTP API, and how much."""
     webhooks: tuple[WebhookSettings, ...] = ()
+    statements: StatementSettings = StatementSettings()
+    """Who signs margin statements."""
 
     @field_validator("chains", mode="before")
     @classmethod

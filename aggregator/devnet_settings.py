@@ -9,6 +9,8 @@ from chains.devnet import worldfile
 BRIDGES = ("across", "canonical")
 """What can carry value between the devnet's chains: Across is deployed, canonical bridges always exist."""
 OF_A_DEVNET = {"bridges": BRIDGES, "reaction": "keeper"}
+DEVNET_KEY = "0x2a871d0798f97d79848a013d4936a73bf4cc922c825d33c1cf7073dff6d409c6"
+"""The tenth account of the test mnemonic that everybody knows: it signs a devnet's statements and nothing else."""
 FORK_HEAD_AGE_S = 1e9
 """The head of a fork stands still on purpose. Its prices grow old, and those say so themselves."""
 
@@ -20,6 +22,7 @@ def devnet_settings(state_dir: Path, *, database: str | None = None, **service: 
     own: dict[str, Any] = {}
     if world.kind != "fork":
         own |= {"model": OF_A_DEVNET, "prices": {"sequencer_grace_s": 0}}
+        own["statements"] = {"signing_key": DEVNET_KEY}
     if world.kind != "devnet":
         own["max_head_age_s"] = FORK_HEAD_AGE_S
     start = {} if world.kind == "fork" else {"index_from_block": 0}

@@ -119,6 +119,13 @@ async def signed_by_contract(
     """Whether the contract at the address accepts the signature (ERC-1271); False where there is none."""
     content = text.encode()
     digest = keccak(b"\x19Ethereum Signed Message:\n" + str(len(content)).encode() + content)
+    return await accepted_by_contract(client, digest, signature, address, at)
+
+
+async def accepted_by_contract(
+    client: ChainClient, digest: bytes, signature: bytes, address: Address, at: BlockRef
+) -> bool:
+    """Whether the contract accepts the signature of a digest (ERC-1271)."""
     data = ERC1271_MAGIC + encode(["bytes32", "bytes"], [digest, signature])
     (answer,) = await client.call([Call(address, data)], at)
     return answer.success and answer.data == ERC1271_MAGIC + bytes(28)

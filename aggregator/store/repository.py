@@ -17,6 +17,7 @@ from aggregator.alerts import Alert
 from aggregator.errors import StoreError
 from aggregator.report import MarginReport
 from aggregator.store.migrate import upgrade
+from aggregator.store.roots import root_inserts
 from aggregator.store.rows import AlertRow, DeliveryRow, PriceRow, ReportRow
 from risk.status import Status
 
@@ -98,12 +99,15 @@ class Store:
             await self._only_writer(session)
             session.add_all(prices)
             latest = await self._statuses(session, {report.portfolio.name for report in reports})
+            rows = [_report_row(report) for report in reports]
+            session.add_all(rows)
             for report in reports:
-                session.add(_report_row(report))
                 found = rule(latest.get(report.portfolio.name), report)
                 latest[report.portfolio.name] = report.status
                 alerts.extend(found)
             await session.flush()
+            for root in root_inserts(rows):
+                await session.exec(root)
             session.add_all([_alert_row(alert) for alert in alerts])
             await session.flush()
             session.add_all(

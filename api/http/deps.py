@@ -10,6 +10,7 @@ from aggregator.clock import utc_now
 from aggregator.portfolios import Portfolios
 from aggregator.service import Service
 from aggregator.simulate.run import WhatIf
+from aggregator.statements.settings import UNSIGNED, StatementSettings
 from aggregator.store.repository import Store
 from aggregator.wiring import Wired
 
@@ -31,6 +32,8 @@ class Deps:
     """Who may do what. The service hands in its settings, which are private unless they say otherwise."""
     what_if: WhatIf | None = None
     """Answers what-if questions; None where only stored reports are served."""
+    statements: StatementSettings = UNSIGNED
+    """Who signs margin statements; without a key nobody does."""
     started: str = field(default_factory=lambda: utc_now().isoformat())
 
 

@@ -32,6 +32,7 @@ PARAMETERS = {
     "id": "Portfolio name, CAIP-10 account or bare address",
     "key": "Key id",
     "report": "Report id",
+    "statement": "Statement id",
     "asset": "Price key, for example ETH",
 }
 DESCRIPTION = (

@@ -3,7 +3,7 @@
 A part of the API adds its module's ``ENDPOINTS`` here and is then routed, guarded, specified and tested.
 """
 
-from api.http import accounts, admin, alerts, market, meta, signin, simulate, stream, web
+from api.http import accounts, admin, alerts, market, meta, signin, simulate, statements, stream, web
 from api.http.endpoint import Endpoint
 
 TABLE: tuple[Endpoint, ...] = (
@@ -11,6 +11,7 @@ TABLE: tuple[Endpoint, ...] = (
     *market.ENDPOINTS,
     *simulate.ENDPOINTS,
     *alerts.ENDPOINTS,
+    *statements.ENDPOINTS,
     *stream.ENDPOINTS,
     *signin.ENDPOINTS,
     *admin.ENDPOINTS,

@@ -9,13 +9,18 @@ from aiohttp.test_utils import TestClient, TestServer
 from aggregator.access.keys import Keys
 from aggregator.access.settings import OPEN_TO_ALL, AccessSettings
 from aggregator.alerts import status_change
-from aggregator.clock import utc_now
+from aggregator.clock import unix, utc_now
+from aggregator.devnet_settings import DEVNET_KEY
 from aggregator.portfolios import Portfolios
+from aggregator.prices import price_lines
 from aggregator.reports import World
 from aggregator.simulate.run import WhatIf
+from aggregator.statements.settings import StatementSettings
+from aggregator.store.prices import price_rows
 from aggregator.store.repository import Store
 from api.app import Deps, create_app
 from chains.types import Cut, ReadResult
+from oracles.reconcile import reconcile
 from tests.kit import world as hand
 
 PRIVATE = AccessSettings(requests_per_minute=1_000_000, simulations_per_minute=1_000_000)
@@ -42,9 +47,12 @@ async def api(
     """A client of the API over one stored report; its store is ``client.app["store"]``."""
     store = await Store.open(f"sqlite+aiosqlite:///{path / 'api.db'}")
     world = world or a_world()
-    await store.append(hand.maker().make(world), status_change, [])
+    book = reconcile(world.quotes, unix(world.now), hand.maker().prices)
+    prices = price_rows(price_lines(book, world.now))
+    await store.append(hand.maker().make(world), status_change, [], prices)
     portfolios = Portfolios(dict(world.portfolios.members))
     what_if = WhatIf(hand.maker(), {NAME: world})
+    more = {"statements": StatementSettings(signing_key=DEVNET_KEY), **more}
     deps = Deps(store, portfolios, None, 60, access=access, what_if=what_if, **more)
     try:
         async with TestClient(TestServer(create_app(deps))) as client:

@@ -1,0 +1,1 @@
+"""Signed margin statements, and proofs that a report was part of a scan."""

@@ -1,0 +1,102 @@
+"""Signed statements and scan proofs over the API."""
+
+import json
+
+import pytest
+from pydantic import SecretStr
+
+from aggregator.devnet_settings import DEVNET_KEY
+from aggregator.statements.merkle import Proof, leaf_of, proven_root
+from aggregator.statements.model import Statement
+from aggregator.statements.settings import UNSIGNED, StatementSettings
+from aggregator.statements.typed import address_of, digest_of, parts, signed_by_key, well_formed
+from tests.kit.api import NAME, PRIVATE, api, key_for
+
+SIGNING = StatementSettings(signing_key=SecretStr(DEVNET_KEY))
+
+
+@pytest.fixture
+async def client(tmp_path):
+    async with api(tmp_path, statements=SIGNING) as opened:
+        yield opened
+
+
+async def test_a_statement_says_what_the_report_says_and_is_signed(client):
+    report = await (await client.get(f"/v1/accounts/{NAME}/margin")).json()
+    answer = await client.post("/v1/statements", json={"portfolio": NAME, "lifetime_s": 600})
+    assert answer.status == 201, await answer.text()
+    made = Statement.model_validate_json(await answer.text())
+    said = made.typed_data.message
+    figures = {figure.name: figure.value for figure in said.figures}
+    assert figures["mm_excess_usd"] == report["mm_excess_usd"]
+    assert figures["addons.oracle_uncertainty_usd"] == report["addons"]["oracle_uncertainty_usd"]
+    assert said.report_id == report["id"]
+    assert said.expires_at - said.issued_at == 600
+    assert {price.price_key for price in said.prices} >= {"ETH", "USDC"}
+    assert {block.chain for block in said.blocks} == set(report["as_of"]["blocks"])
+    assert well_formed(made.typed_data)
+    assert made.digest == "0x" + digest_of(made.typed_data).hex()
+    signature = bytes.fromhex(made.signature[2:])
+    _, address = parts(said.signer)
+    assert address == address_of(SIGNING.key())
+    assert signed_by_key(made.typed_data, signature, address)
+    again = await client.get(f"/v1/statements/{said.id}")
+    assert await again.json() == json.loads(made.model_dump_json())
+
+
+async def test_a_report_is_proven_to_be_in_its_scan_and_the_statement_names_the_root(client):
+    body = await (await client.get(f"/v1/accounts/{NAME}/margin")).read()
+    (row,) = (await (await client.get("/v1/statements/roots")).json())["roots"]
+    proof = await (await client.get(f"/v1/reports/{json.loads(body)['id']}/proof")).json()
+    assert proof["root"] == row["root"]
+    path = tuple(bytes.fromhex(part[2:]) for part in proof["path"])
+    found = proven_root(leaf_of(body), Proof(proof["index"], proof["size"], path))
+    assert "0x" + found.hex() == row["root"]
+    made = await (await client.post("/v1/statements", json={"portfolio": NAME})).json()
+    assert made["typed_data"]["message"]["scan_root"] == row["root"]
+    assert made["typed_data"]["message"]["report_leaf"] == proof["leaf"]
+
+
+async def test_without_a_key_nothing_is_signed(tmp_path):
+    async with api(tmp_path, statements=UNSIGNED) as client:
+        answer = await client.post("/v1/statements", json={"portfolio": NAME})
+        assert (answer.status, (await answer.json())["code"]) == (503, "no_signing_key")
+
+
+@pytest.mark.parametrize("text", ["0x12", "secret-words", "0x" + "00" * 32, "0x" + "ff" * 32])
+async def test_a_bad_key_is_never_told(tmp_path, text, caplog):
+    async with api(tmp_path, statements=StatementSettings(signing_key=SecretStr(text))) as client:
+        answer = await client.post("/v1/statements", json={"portfolio": NAME})
+        assert answer.status == 503
+        assert "statements.signing_key" in (said := await answer.text())
+        assert text not in said + caplog.text
+    assert text not in repr(StatementSettings(signing_key=SecretStr(text)))
+
+
+async def test_a_key_of_a_file_is_used_and_a_missing_file_is_said(tmp_path):
+    path = tmp_path / "key"
+    path.write_text(DEVNET_KEY + "\n")
+    assert address_of(StatementSettings(signing_key_file=path).key()) == address_of(SIGNING.key())
+    async with api(tmp_path, statements=StatementSettings(signing_key_file=tmp_path / "none")) as client:
+        answer = await client.post("/v1/statements", json={"portfolio": NAME})
+        assert (answer.status, "signing_key_file" in await answer.text()) == (503, True)
+
+
+async def test_what_a_caller_may_not_see_is_not_there(tmp_path):
+    async with api(tmp_path, PRIVATE, statements=SIGNING) as client:
+        mine = await key_for(client, "watch", "read")
+        other = await key_for(client, "watch", "read", portfolios=("another",))
+        report = await (await client.get(f"/v1/accounts/{NAME}/margin", headers=mine)).json()
+        made = await (await client.post("/v1/statements", json={"portfolio": NAME}, headers=mine)).json()
+        name = made["typed_data"]["message"]["id"]
+        assert (await client.get(f"/v1/statements/{name}", headers=mine)).status == 200
+        assert (await client.get(f"/v1/statements/{name}", headers=other)).status == 404
+        assert (await client.get(f"/v1/reports/{report['id']}/proof", headers=other)).status == 404
+        answer = await client.post("/v1/statements", json={"portfolio": NAME}, headers=other)
+        assert answer.status == 404
+
+
+async def test_a_report_of_another_portfolio_or_none_is_refused(client):
+    for wrong in ("rep_none", ""):
+        answer = await client.post("/v1/statements", json={"portfolio": NAME, "report": wrong})
+        assert answer.status == 404
