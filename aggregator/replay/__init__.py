@@ -1,0 +1,1 @@
+"""Keeping what a report was made from, and making it again."""

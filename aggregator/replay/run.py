@@ -1,0 +1,111 @@
+"""Making a stored report again, and telling every figure that comes out differently."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from aggregator.config import ModelSettings
+from aggregator.errors import StoreError
+from aggregator.model import load_model
+from aggregator.portfolios import Portfolios
+from aggregator.registry import AssetRegistry
+from aggregator.replay.code import code_identity
+from aggregator.replay.freeze import unpacked
+from aggregator.replay.thaw import thaw
+from aggregator.report import MarginReport
+from aggregator.reports import ReportMaker, World
+from chains.caip import AccountId, ChainId
+from chains.deployments import AssetInfo
+from chains.types import Cut, ReadResult
+from oracles.clocks import ClockSkew
+from oracles.params import load_params
+from oracles.types import PriceBook, Quotes, ReconciledPrice
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One figure by its path in the report."""
+
+    path: str
+    stored: Any
+    again: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A report made again."""
+
+    report: MarginReport
+    differences: tuple[Difference, ...]
+    code: tuple[Difference, ...]
+    """What the code and its libraries were then and are now, where that differs."""
+    parameters: Difference | None
+    """Hash of the parameters then and now, where that differs."""
+
+    @property
+    def same(self) -> bool:
+        """Whether every figure came out to the last digit."""
+        return not self.differences
+
+
+def replay(stored: MarginReport, world: bytes, setting: bytes) -> Replayed:
+    """Make a report again from its inputs; raises StoreError where those cannot be read."""
+    try:
+        frame, content = unpacked(setting), unpacked(world)
+        maker = _maker(frame)
+        read = _world(content)
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"inputs of {stored.id} cannot be read by this version: {error}") from None
+    made = {report.portfolio.name: report for report in maker.make(read)}
+    again = made.get(stored.portfolio.name)
+    if again is None:
+        raise StoreError(f"inputs of {stored.id} do not have the portfolio {stored.portfolio.name}")
+    before, now = frame["params_hash"], maker.model.params_hash
+    return Replayed(
+        report=again,
+        differences=tuple(_differences("", _figures(stored), _figures(again))),
+        code=tuple(_differences("", frame["code"], code_identity())),
+        parameters=None if before == now else Difference("params_hash", before, now),
+    )
+
+
+def _figures(report: MarginReport) -> dict[str, Any]:
+    """Everything but the identity of this making."""
+    return report.model_dump(mode="json", exclude={"id", "code_version"})
+
+
+def _maker(frame: Mapping[str, Any]) -> ReportMaker:
+    chains = tuple(ChainId(chain) for chain in frame["chains"])
+    assets = thaw(tuple[AssetInfo, ...], frame["assets"])
+    model = load_model(ModelSettings.model_validate(frame["model"]), chains)
+    names = {ChainId(chain): name for chain, name in frame["chain_names"].items()}
+    return ReportMaker(
+        AssetRegistry({info.asset: info for info in assets}), model, load_params(frame["prices"]), names
+    )
+
+
+def _world(content: Mapping[str, Any]) -> World:
+    prices = thaw(dict[str, ReconciledPrice], content["prices"])
+    return World(
+        now=thaw(datetime, content["now"]),
+        cut=thaw(Cut, content["cut"]),
+        portfolios=Portfolios(thaw(dict[str, tuple[AccountId, ...]], content["members"])),
+        reads=thaw(tuple[ReadResult, ...], content["reads"]),
+        quotes=Quotes(),
+        paused=frozenset(content["paused"]),
+        book=PriceBook(prices, content["price_parameters"]),
+        clocks=thaw(tuple[ClockSkew, ...], content["clocks"]),
+    )
+
+
+def _differences(path: str, stored: Any, again: Any) -> Iterator[Difference]:
+    """Leaves that differ, by their path."""
+    if isinstance(stored, Mapping) and isinstance(again, Mapping):
+        for key in dict.fromkeys((*stored, *again)):
+            yield from _differences(f"{path}.{key}" if path else key, stored.get(key), again.get(key))
+    elif isinstance(stored, list) and isinstance(again, list) and len(stored) == len(again):
+        for index, (one, other) in enumerate(zip(stored, again, strict=True)):
+            yield from _differences(f"{path}[{index}]", one, other)
+    elif stored != again:
+        yield Difference(path, stored, again)
