@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from aggregator.access.settings import AccessSettings
+from aggregator.delivery.settings import DeliverySettings, unlike
+from aggregator.delivery.settings import WebhookSettings as WebhookSettings
 from aggregator.errors import ConfigError
 from aggregator.statements.settings import StatementSettings
 from chains.caip import parse_account, parse_address, parse_chain
@@ -144,16 +146,6 @@ class PriceSettings(Section):
     """Show what venues' own oracles say beside the prices."""
 
 
-class WebhookSettings(Section):
-    """A receiver of alerts (Standard Webhooks)."""
-
-    name: str = Field(min_length=1)
-    url: SecretStr
-    secret: SecretStr
-    """``whsec_`` and base64, as Standard Webhooks writes it."""
-    timeout_s: float = Field(default=5, gt=0)
-
-
 class IndexSettings(Section):
     """The index of accounts, which follows the venues' events."""
 
@@ -174,8 +166,6 @@ class ServiceSettings(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     scan_interval_s: float = Field(default=15, gt=0)
-    retry_base_s: float = Field(default=1, gt=0)
-    retry_max_s: float = Field(default=60, gt=0)
 
 
 class Settings(BaseSettings):
@@ -209,6 +199,10 @@ class Settings(BaseSettings):
     access: AccessSettings = AccessSettings()
     """Who may ask the HTTP API, and how much."""
     webhooks: tuple[WebhookSettings, ...] = ()
+    """Receivers of alerts."""
+    delivery: DeliverySettings = DeliverySettings()
+
+    _receivers = field_validator("webhooks")(unlike)
     statements: StatementSettings = StatementSettings()
     """Who signs margin statements."""
 

@@ -3,6 +3,7 @@
 ServiceError
 ├── ConfigError         a setting is wrong; names the setting and the fix
 ├── UnknownPortfolio    no portfolio or account of that name
+├── UnknownReceiver     no receiver of that name
 ├── NoSuchPrice         no price, time or incident of that name
 └── StoreError          the store could not be used
 """
@@ -18,6 +19,10 @@ class ConfigError(ServiceError, ValueError):
 
 class UnknownPortfolio(ServiceError, LookupError):
     """No portfolio or account of that name is known."""
+
+
+class UnknownReceiver(ServiceError, LookupError):
+    """No receiver of alerts of that name is in the settings."""
 
 
 class NoSuchPrice(ServiceError, LookupError):

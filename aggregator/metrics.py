@@ -71,3 +71,16 @@ INDEX_DRIFT = Counter(
 )  # fmt: skip
 ALERTS = Counter("crossmargin_alerts", "Alerts written", ["type"], registry=REGISTRY)
 DELIVERIES = Counter("crossmargin_deliveries", "Delivery attempts", ["receiver", "result"], registry=REGISTRY)
+DELIVERY_SECONDS = Histogram(
+    "crossmargin_delivery_seconds", "Duration of delivery attempts", ["receiver"], registry=REGISTRY,
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60),
+)  # fmt: skip
+DELIVERY_BACKLOG = Gauge(
+    "crossmargin_delivery_backlog", "Messages that wait for a receiver", ["receiver"], registry=REGISTRY
+)
+DELIVERY_OLDEST = Gauge(
+    "crossmargin_delivery_oldest_seconds", "Age of the oldest message that waits", ["receiver"], registry=REGISTRY
+)
+RECEIVER_OFF = Gauge(
+    "crossmargin_receiver_off", "1 where a receiver is switched off", ["receiver"], registry=REGISTRY
+)

@@ -12,8 +12,8 @@ from aggregator import metrics
 from aggregator.alerts import Alert, status_change
 from aggregator.clock import unix, utc_now
 from aggregator.cycle import Cycle
+from aggregator.delivery.notifier import Notifier
 from aggregator.errors import ServiceError
-from aggregator.notify import Notifier
 from aggregator.portfolios import Portfolios
 from aggregator.prices import price_lines
 from aggregator.pricing import PriceRound

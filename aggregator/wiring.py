@@ -7,10 +7,10 @@ from pathlib import Path
 
 from aggregator.config import Settings
 from aggregator.cycle import Cycle
+from aggregator.delivery.notifier import Notifier
 from aggregator.endpoints import rules_of, transport_of
 from aggregator.errors import ConfigError
 from aggregator.model import load_model
-from aggregator.notify import Notifier
 from aggregator.portfolios import Portfolios
 from aggregator.pricing import PriceDesk
 from aggregator.registry import AssetRegistry
@@ -69,7 +69,7 @@ async def open_service(wired: Wired) -> AsyncIterator[tuple[Service, Store, Noti
     settings = wired.settings
     store = await Store.open(settings.database.get_secret_value())
     try:
-        notifier = Notifier(store, settings.webhooks, settings.service)
+        notifier = Notifier(store, settings.webhooks, settings.delivery)
         yield Service(wired.cycle, store, notifier, settings.service.scan_interval_s), store, notifier
     finally:
         await store.close()

@@ -2,12 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import sqlmodel
-from sqlalchemy import Connection, event, func, or_, select, update
+from sqlalchemy import Connection, event, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlmodel import col
@@ -26,17 +24,6 @@ APPEND_LOCK = 0x63726F73736D
 """Key of the PostgreSQL advisory lock that appends take."""
 
 AlertRule = Callable[[Status | None, MarginReport], tuple[Alert, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """One delivery that is to be tried now."""
-
-    seq: int
-    alert_id: str
-    receiver: str
-    attempts: int
-    body: str
 
 
 class Store:
@@ -166,44 +153,6 @@ class Store:
         async with self._engine.connect() as connection:
             rows = (await connection.execute(query)).all()
         return [(seq or 0, Alert.model_validate_json(body)) for seq, body in rows]
-
-    async def due(self, now: datetime, limit: int = 50) -> list[Due]:
-        """Deliveries that were never tried or whose next attempt has come, oldest first.
-
-        A first attempt waits for no time: a clock that was set back would otherwise hold the alert up.
-        """
-        come = or_(col(DeliveryRow.next_attempt_at) <= now, col(DeliveryRow.attempts) == 0)
-        query = (
-            select(
-                col(DeliveryRow.seq), col(DeliveryRow.alert_id), col(DeliveryRow.receiver),
-                col(DeliveryRow.attempts), col(AlertRow.body),
-            )
-            .join(AlertRow, col(AlertRow.id) == col(DeliveryRow.alert_id))
-            .where(col(DeliveryRow.delivered_at).is_(None), come)
-            .order_by(col(DeliveryRow.seq))
-            .limit(limit)
-        )  # fmt: skip
-        async with self._engine.connect() as connection:
-            rows = (await connection.execute(query)).all()
-        return [Due(seq or 0, alert, receiver, attempts, body) for seq, alert, receiver, attempts, body in rows]
-
-    async def undelivered(self) -> int:
-        """Number of deliveries that no receiver has answered yet."""
-        query = select(func.count()).select_from(DeliveryRow).where(col(DeliveryRow.delivered_at).is_(None))
-        return int(await self._scalar(query) or 0)
-
-    async def delivered(self, seq: int, at: datetime) -> None:
-        """Note that the receiver has answered."""
-        await self._set(seq, delivered_at=at, attempts=col(DeliveryRow.attempts) + 1, last_error="")
-
-    async def postponed(self, seq: int, next_attempt_at: datetime, error: str) -> None:
-        """Note a failed attempt and when to try again."""
-        attempts = col(DeliveryRow.attempts) + 1
-        await self._set(seq, next_attempt_at=next_attempt_at, attempts=attempts, last_error=error[:500])
-
-    async def _set(self, seq: int, **values: Any) -> None:
-        async with self._engine.begin() as connection:
-            await connection.execute(update(DeliveryRow).where(col(DeliveryRow.seq) == seq).values(**values))
 
     async def _scalar(self, query: Any) -> Any:
         async with self._engine.connect() as connection:

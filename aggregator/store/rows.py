@@ -42,7 +42,7 @@ class AlertRow(SQLModel, table=True):
 
 
 class DeliveryRow(SQLModel, table=True):
-    """The outbox: one alert to one receiver, until the receiver has answered."""
+    """The outbox: one alert to one receiver, until the receiver has answered (``aggregator.delivery``)."""
 
     __tablename__ = "deliveries"
     __table_args__ = (UniqueConstraint("alert_id", "receiver"),)

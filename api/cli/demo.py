@@ -110,7 +110,7 @@ class _Demo:
             settings = devnet_settings(
                 self.folder,
                 service={"scan_interval_s": SCAN_INTERVAL_S, "port": self.port},
-                webhooks=[{"name": "demo", "url": taken.url, "secret": secret}],
+                webhooks=[{"name": "demo", "url": taken.url, "secret": secret, "allow_private": True}],
             )
             async with (
                 wire(settings) as wired,

@@ -9,6 +9,8 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from aggregator.alerts import Alert
 
+NOTICE = "ntc_"
+
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
@@ -30,6 +32,8 @@ async def receiver(secret: str, on_alert: Callable[[Alert], None]) -> AsyncItera
             Webhook(secret).verify(body, dict(request.headers))
         except WebhookVerificationError:
             return web.Response(status=401)
+        if request.headers["webhook-id"].startswith(NOTICE):  # about the delivery itself: taken, nothing to show
+            return web.Response(status=204)
         alert = Alert.model_validate_json(body)
         if alert.id not in seen:
             seen.add(alert.id)

@@ -8,8 +8,8 @@ import typer
 from aiohttp import web
 
 from aggregator.access.sets import AccountSets
+from aggregator.delivery.notifier import Notifier
 from aggregator.indexing import Indexing
-from aggregator.notify import Notifier
 from aggregator.service import Service
 from aggregator.simulate.run import WhatIf
 from aggregator.store.repository import Store

@@ -19,13 +19,15 @@ LIMIT_S = 30
 
 
 @asynccontextmanager
-async def running(world, database: str, hook_url: str):
+async def running(world, database: str, hook_url: str, **more):
     """The service as `serve` runs it; gives its URL and its store."""
     settings = devnet_settings(
         world.state_dir,
         database=database,
-        service={"scan_interval_s": 0.3, "port": 0, "retry_base_s": 0.1},
-        webhooks=[{"name": "desk", "url": hook_url, "secret": SECRET}],
+        service={"scan_interval_s": 0.3, "port": 0},
+        webhooks=[{"name": "desk", "url": hook_url, "secret": SECRET, "allow_private": True}],
+        delivery={"retry_base_s": 0.1},
+        **more,
     )
     async with AsyncExitStack() as stack:
         wired = await stack.enter_async_context(wire(settings))

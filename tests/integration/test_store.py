@@ -1,5 +1,4 @@
 import asyncio
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -7,11 +6,12 @@ import sqlalchemy
 from sqlalchemy import create_engine, inspect
 
 from aggregator.alerts import status_change
+from aggregator.delivery.outbox import Outbox
 from aggregator.errors import StoreError
 from aggregator.store.migrate import downgrade, upgrade
 from aggregator.store.repository import Store
 from risk.status import Status
-from tests.kit.reports import WHEN, a_report
+from tests.kit.reports import a_report
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -49,7 +49,7 @@ async def test_alert_is_written_against_the_stored_status(store):
         await store.append([a_report(status=status)], status_change, ["hook"])
     alerts = [alert for _, alert in await store.alerts()]
     assert [a.status for a in alerts] == [Status.SAFE, Status.WATCH]
-    assert len(await store.due(WHEN)) == 2
+    assert await Outbox(store).undelivered() == 2
 
 
 async def test_two_reports_of_one_portfolio_in_one_append_follow_each_other(store):
@@ -74,32 +74,13 @@ async def test_a_rejected_outbox_entry_takes_the_report_with_it(store):
     assert await store.alerts() == []
 
 
-async def test_delivery_stays_due_until_it_is_answered(store):
-    await store.append([a_report(status=Status.WATCH)], status_change, ["hook"])
-    (due,) = await store.due(WHEN)
-    await store.postponed(due.seq, WHEN + timedelta(seconds=30), "HTTP 500")
-    assert await store.due(WHEN) == []
-    (again,) = await store.due(WHEN + timedelta(seconds=30))
-    assert again.attempts == 1
-    await store.delivered(again.seq, WHEN)
-    assert await store.due(WHEN + timedelta(days=1)) == []
-    assert await store.undelivered() == 0
-
-
-async def test_an_alert_is_due_at_once_though_the_clock_was_set_back(store):
-    await store.append([a_report(status=Status.WATCH)], status_change, ["hook"])
-    (due,) = await store.due(WHEN - timedelta(hours=1))
-    await store.postponed(due.seq, WHEN, "HTTP 500")
-    assert await store.due(WHEN - timedelta(hours=1)) == []
-
-
 async def test_restart_keeps_reports_alerts_and_outbox(dsn):
     first = await Store.open(dsn)
     await first.append([a_report(status=Status.WATCH)], status_change, ["hook"])
     await first.close()
     again = await Store.open(dsn)
     assert (await again.latest("desk")).status is Status.WATCH
-    assert await again.undelivered() == 1
+    assert await Outbox(again).undelivered() == 1
     assert await again.append([a_report(status=Status.WATCH)], status_change, ["hook"]) == ()
     await again.close()
 

@@ -3,9 +3,8 @@
 import base64
 
 import pytest
-from pydantic import SecretStr
 
-from aggregator.config import WebhookSettings, make_settings
+from aggregator.config import make_settings
 from aggregator.doctor.database import database
 from aggregator.doctor.finding import Outcome
 from aggregator.doctor.heads import clocks
@@ -22,31 +21,27 @@ def settings(**more):
     return make_settings(base | more, "t")
 
 
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # imported by apprise
 @pytest.mark.parametrize(
-    ("url", "secret", "outcome"),
+    ("given", "outcome"),
     [
-        ("https://a.test/x", GOOD, Outcome.PASS),
-        ("http://a.test/x", GOOD, Outcome.WARN),
-        ("a.test", GOOD, Outcome.FAIL),
-        ("http://[", GOOD, Outcome.FAIL),
-        ("https://a.test/x", "hunter2", Outcome.FAIL),
-        ("https://a.test/x", "whsec_§", Outcome.FAIL),
-        ("https://a.test/x", "whsec_" + base64.b64encode(b"short").decode(), Outcome.FAIL),
+        ({"url": "https://a.test/x", "secret": GOOD}, Outcome.PASS),
+        ({"url": "http://a.test/x", "secret": GOOD}, Outcome.WARN),
+        ({"url": "http://127.0.0.1:9/x", "secret": GOOD}, Outcome.FAIL),
+        ({"url": "http://127.0.0.1:9/x", "secret": GOOD, "allow_private": True}, Outcome.PASS),
+        ({"url": "json://a.test/x", "kind": "apprise"}, Outcome.PASS),
+        ({"url": "nosuch://a.test/x", "kind": "apprise"}, Outcome.FAIL),
     ],
 )
-def test_receiver_is_judged_by_its_form_and_never_shown(url, secret, outcome):
-    hook = WebhookSettings(name="pager", url=SecretStr(url), secret=SecretStr(secret))
-    (line,) = receivers(settings(webhooks=[hook]))
+def test_receiver_is_judged_by_its_form_and_never_shown(given, outcome):
+    (line,) = receivers(settings(webhooks=[{"name": "pager"} | given]))
     assert line.outcome is outcome
-    assert url not in line.detail + line.fix
-    assert secret not in line.detail + line.fix
+    assert given["url"] not in line.detail + line.fix
     assert bool(line.fix) == (outcome is not Outcome.PASS)
 
 
-def test_nobody_to_tell_and_a_name_twice_are_said():
+def test_nobody_to_tell_is_said():
     assert receivers(settings())[0].outcome is Outcome.WARN
-    hook = WebhookSettings(name="a", url=SecretStr("https://a.test"), secret=SecretStr(GOOD))
-    assert any("twice" in line.detail for line in receivers(settings(webhooks=[hook, hook])))
 
 
 @pytest.mark.parametrize(

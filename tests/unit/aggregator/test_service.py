@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from aggregator.config import ServiceSettings
-from aggregator.notify import Notifier
+from aggregator.delivery.notifier import Notifier
 from aggregator.pricing import PriceDesk
 from aggregator.service import Service
 from aggregator.store.repository import Store
@@ -50,25 +49,9 @@ async def run_until(service, condition):
 
 async def test_any_failure_is_logged_once_and_the_next_scan_comes(store, caplog):
     cycle = Cycle(EndpointUnreachable("eip155:1 endpoint 1: refused"), ValueError("unexpected"))
-    service = Service(cycle, store, Notifier(store, (), ServiceSettings()), 0.01)
+    service = Service(cycle, store, Notifier(store, ()), 0.01)
     with caplog.at_level("INFO", logger="aggregator.service"):
         await run_until(service, lambda: service.last_scan is not None)
     messages = [record.getMessage() for record in caplog.records]
     assert messages == ["scans fail: eip155:1 endpoint 1: refused", "scans work again"]
     assert await store.count_reports() >= 1
-
-
-async def test_delivery_outlives_a_store_that_fails(store, caplog, monkeypatch):
-    notifier = Notifier(store, (), ServiceSettings(retry_base_s=0.01))
-    answers = [OSError("disk"), OSError("disk"), []]
-
-    async def due(now):
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    monkeypatch.setattr(store, "due", due)
-    with caplog.at_level("INFO", logger="aggregator.notify"):
-        await run_until(notifier, lambda: "again" in caplog.text)
-    assert len([r for r in caplog.records if "cannot be read" in r.getMessage()]) == 1
