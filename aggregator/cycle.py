@@ -68,7 +68,10 @@ class Cycle:
         """Everything read at one cut, before any figure is made of it."""
         wanted = self.portfolios if portfolios is None else portfolios
         wanted = wanted.only(wanted.names)  # account sets may come while the chains are read
-        at = await self._cut(now, not_before)
+        return await self.world_at(await self._cut(now, not_before), now, wanted)
+
+    async def world_at(self, at: Cut, now: datetime, wanted: Portfolios) -> World:
+        """Everything read at blocks that are known already; ``now`` is when they were looked at."""
         accounts = sorted({account for ids in wanted.members.values() for account in ids})
         reads, quotes, paused = await asyncio.gather(
             self._read(accounts, at),

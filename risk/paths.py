@@ -14,6 +14,8 @@ or below 0 at any step so far. The parameters are fitted with the very steps tha
 between two steps is part of the fit (``risk/data/paths_v1.toml`` says from which data).
 """
 
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -92,17 +94,31 @@ class Breach:
         return np.sqrt(self.probability * (1.0 - self.probability) / self.paths)
 
 
-def standard_paths(params: PathParams, factors: int, rng: np.random.Generator, paths: int | None = None) -> F64:
-    """(paths, K, factors) log moves from the start to the end of each step, in daily volatilities."""
+def standard_paths(
+    params: PathParams, factors: Sequence[str], rng: np.random.Generator, paths: int | None = None
+) -> F64:
+    """(paths, K, F) log moves from the start to the end of each step, in daily volatilities.
+
+    A factor's own moves come from its name, so that they do not depend on which others are walked with it.
+    """
     count, dt = paths or params.paths, params.steps_s / DAY_S
     shape = (count, len(dt))
     level = np.exp(params.vol_of_vol * rng.standard_normal((count, 1)) - params.vol_of_vol**2)
     width = np.sqrt((params.freedom - 2.0) / rng.chisquare(params.freedom, shape))
     scale = level * width * np.sqrt(dt * (1.0 - params.jump_variance))
-    common, own = rng.standard_normal(shape), rng.standard_normal((*shape, factors))
-    mixed = np.sqrt(params.correlation) * common[..., None] + np.sqrt(1.0 - params.correlation) * own
-    moves = scale[..., None] * mixed + _jumps(params, dt, shape, rng)[..., None]
+    common, jumps = rng.standard_normal(shape), _jumps(params, dt, shape, rng)
+    mixed = np.sqrt(params.correlation) * common[..., None]
+    mixed = mixed + np.sqrt(1.0 - params.correlation) * _own(factors, shape, rng)
+    moves = scale[..., None] * mixed + jumps[..., None]
     return np.asarray(params.step_scale * np.cumsum(moves, axis=1))
+
+
+def _own(names: Sequence[str], shape: tuple[int, ...], rng: np.random.Generator) -> F64:
+    """(*shape, F) standard normal numbers, each factor's from a stream of its own name."""
+    seed, found = int(rng.integers(2**63)), np.empty((*shape, len(names)))
+    for column, name in enumerate(names):
+        found[..., column] = np.random.default_rng([seed, zlib.crc32(name.encode())]).standard_normal(shape)
+    return found
 
 
 def _jumps(params: PathParams, dt: F64, shape: tuple[int, int], rng: np.random.Generator) -> F64:
@@ -147,9 +163,10 @@ def breach_probability(
 def _factor_paths(portfolio: PortfolioArrays, params: PathParams, sigma: F64, rng: np.random.Generator) -> F64:
     """(paths, K, F) log moves; stable factors by independent diffusion."""
     stable = portfolio.factors.is_stable
-    moves = standard_paths(params, len(sigma), rng)
+    names = portfolio.factors.names
+    moves = standard_paths(params, names, rng)
     if stable.any():
-        steps = rng.standard_normal((*moves.shape[:2], int(stable.sum())))
+        steps = _own([names[i] for i in np.flatnonzero(stable)], moves.shape[:2], rng)
         moves[..., stable] = np.cumsum(steps * np.sqrt(params.steps_s / DAY_S)[:, None], axis=1)
     return np.asarray(moves * sigma)
 
@@ -211,7 +228,7 @@ def hit_table(params: PathParams, barriers: F64, rng: np.random.Generator, paths
     between("barriers", levels, 0.0, above=True)
     if paths < 1:
         raise RiskInputError(f"paths: {paths} must be at least 1")
-    moves = standard_paths(params, 1, rng, paths)[..., 0]
+    moves = standard_paths(params, ("any",), rng, paths)[..., 0]
     ends = np.searchsorted(np.cumsum(params.steps_s), np.array(params.horizons_s) - 1e-6)
     down, up = np.minimum.accumulate(moves, axis=1)[:, ends], np.maximum.accumulate(moves, axis=1)[:, ends]
     return (

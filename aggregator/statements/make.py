@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -75,7 +76,7 @@ def statement_of(
     )
 
 
-def said(report: MarginReport) -> dict[str, object]:
+def said(report: MarginReport) -> dict[str, Any]:
     """What a report says, as a statement carries it: everything that can be recomputed from the chains."""
     quality = report.data_quality
     gaps = [f"{line.what}: {line.reason}"[:MOST_CHARS] for line in quality.degraded]

@@ -1,7 +1,7 @@
 """A Merkle tree over the reports of one scan, and proofs that a report is in it.
 
-The tree of RFC 6962, section 2.1, over sorted leaf hashes: leaves and nodes are hashed in domains of their own,
-and a tree whose size is no power of two is split unevenly instead of repeating a leaf, so that nothing but the leaves
+The tree of RFC 6962, section 2.1, over sorted leaf hashes: leaves and nodes are hashed in domains of their own.
+A tree whose size is no power of two is split unevenly instead of repeating a leaf, so that nothing but the leaves
 themselves has the root. The published root also binds the number of leaves.
 """
 

@@ -10,6 +10,10 @@ UNKNOWN = "unknown"
 """A figure that is not known; never zero."""
 Hash = Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$")]
 Text = Annotated[str, Field(max_length=2000)]
+Number = Annotated[str, Field(pattern=r"^(?:unknown|-?[0-9]{1,60}(?:\.[0-9]{1,80})?)$")]
+"""A decimal without an exponent, or ``unknown``."""
+Ceiling = Annotated[str, Field(pattern=r"^(?:none|[0-9]{1,60}(?:\.[0-9]{1,80})?)$")]
+"""A decimal, or ``none`` where there is no ceiling."""
 Seconds = Annotated[int, Field(ge=0, lt=2**64)]
 
 
@@ -27,21 +31,20 @@ class Figure(Frozen):
     """One figure of the portfolio; the unit is in its name."""
 
     name: Text
-    value: Text
-    """Decimal, or ``unknown``."""
+    value: Number
 
 
 class StatedAccount(Frozen):
-    """One venue account; amounts are decimals or ``unknown``."""
+    """One venue account."""
 
     account: Text
     venue: Text
     sub_account: Text
     status: Text
-    equity_usd: Text
-    mm_requirement_usd: Text
-    surplus_usd: Text
-    local_floor_usd: Text
+    equity_usd: Number
+    mm_requirement_usd: Number
+    surplus_usd: Number
+    local_floor_usd: Number
 
 
 class StatedPrice(Frozen):
@@ -49,11 +52,10 @@ class StatedPrice(Frozen):
 
     price_key: Text
     status: Text
-    low_usd: Text
-    mid_usd: Text
-    high_usd: Text
-    borrow_ceiling_usd: Text
-    """``none`` where there is no ceiling."""
+    low_usd: Number
+    mid_usd: Number
+    high_usd: Number
+    borrow_ceiling_usd: Ceiling
     sources: tuple[Text, ...]
     """All that quoted it; those on a chain end in ``@`` and its id."""
 

@@ -26,6 +26,7 @@ from api.cli.init import init
 from api.cli.keys import app as keys_app
 from api.cli.openapi import openapi
 from api.cli.prices import app as prices_app
+from api.cli.statements import verify_proof, verify_statement
 from api.cli.verify import verify_command
 from chains.devnet.anvil import AnvilError
 from chains.devnet.errors import DevnetError
@@ -60,6 +61,8 @@ app.add_typer(fit_app, name="fit")
 app.add_typer(prices_app, name="prices")
 app.add_typer(fork_app, name="fork")
 app.command("verify")(verify_command)
+app.command("verify-statement")(verify_statement)
+app.command("verify-proof")(verify_proof)
 app.add_typer(backtest_app, name="backtest")
 
 

@@ -49,12 +49,12 @@ def test_diffusion_hits_a_barrier_as_the_reflection_principle_says():
 
 def test_a_day_has_the_variance_of_its_forecast():
     flat = replace(PARAMS, step_scale=1.0, freedom=30.0)
-    end = standard_paths(flat, 1, rng(), 30_000)[:, -1, 0]
+    end = standard_paths(flat, ("ETH",), rng(), 30_000)[:, -1, 0]
     assert end.var() == pytest.approx(1.0, rel=0.06)
 
 
 def test_crypto_factors_have_the_given_correlation():
-    end = standard_paths(PLAIN, 2, rng(), 5_000)[:, -1]
+    end = standard_paths(PLAIN, ("ETH", "BTC"), rng(), 5_000)[:, -1]
     assert np.corrcoef(end.T)[0, 1] == pytest.approx(PARAMS.correlation, abs=0.03)
 
 
@@ -107,6 +107,13 @@ def test_the_generator_decides_everything():
     book = a_book(5)
     first, again = (breach_probability(book, FEW, rng(9)).probability for _ in range(2))
     assert (first == again).all()
+
+
+def test_what_others_hold_changes_nothing():
+    alone = replace(FACTORS, names=("ETH",), sigma_day=FACTORS.sigma_day[:1], is_stable=FACTORS.is_stable[:1])
+    book = accounts_of(instruments_of(ETH, USD), [[80.0, 0.0]], [[0.0, 1.5e5]], alone)
+    among = breach_probability(loan(1.5e5, accounts=3), PARAMS, rng()).probability
+    assert (among == breach_probability(book, PARAMS, rng()).probability).all()
 
 
 @pytest.mark.parametrize(
