@@ -51,7 +51,7 @@ async def check(statement: Statement, wired: Wired | None, now: datetime, signer
     Raises ChainError where a chain that is needed cannot be read.
     """
     message = statement.typed_data.message
-    found = [*_wrapping(statement), *_time(message, now), *await _signature(statement, wired, signer)]
+    found = [*_wrapping(statement), *_time(message, now), *await signature_differences(statement, wired, signer)]
     if wired is None:
         return Checked(tuple(found), 0, ("the chains were not asked: no figure was recomputed",))
     try:
@@ -105,7 +105,8 @@ def _utc(seconds: int) -> str:
         return str(seconds)
 
 
-async def _signature(statement: Statement, wired: Wired | None, wanted: str | None) -> list[Difference]:
+async def signature_differences(statement: Statement, wired: Wired | None, wanted: str | None) -> list[Difference]:
+    """What is wrong with the signature: nothing where the signer's key or contract stands by it."""
     data, signature = statement.typed_data, bytes.fromhex(statement.signature[2:])
     stated = data.message.signer
     try:

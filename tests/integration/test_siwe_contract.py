@@ -1,4 +1,4 @@
-"""Signing in as a contract (ERC-1271) on a local chain."""
+"""Contracts as signers (ERC-1271) on a local chain: of a session, of a statement."""
 
 from types import SimpleNamespace
 
@@ -6,7 +6,13 @@ import pytest
 
 from aggregator.access.siwe import signed_by_contract
 from aggregator.clock import utc_now
+from aggregator.devnet_settings import DEVNET_KEY
+from aggregator.statements.check import signature_differences
+from aggregator.statements.model import Statement
+from aggregator.statements.settings import StatementSettings
+from aggregator.statements.typed import digest_of, sign, typed
 from api.http.deps import DEPS
+from api.http.models import over
 from chains.caip import parse_address
 from chains.devnet import anvil
 from chains.evm.client import EvmClient
@@ -14,6 +20,8 @@ from chains.evm.rpc import HttpTransport
 from chains.types import Finality
 from tests.bench._contracts import CHAIN, node
 from tests.kit.api import PRIVATE, api
+from tests.kit.reports import a_report
+from tests.kit.statements import a_message
 
 pytestmark = pytest.mark.devnet
 YES = parse_address("0x" + "12" * 20)
@@ -60,3 +68,18 @@ async def test_a_contract_signs_in_on_its_own_chain_only(client, tmp_path):
         assert await verify(NO, "10") == 401
         assert await verify(EMPTY, "10") == 401
         assert await verify(YES, "1") == 401
+
+
+async def test_the_contract_stands_by_a_statement(client, tmp_path):
+    """The key signs, the contract on its own chain says whether that is its word."""
+    wired = SimpleNamespace(clients={CHAIN: client})
+    key = StatementSettings(signing_key=DEVNET_KEY).key()
+    for address, good in ((YES, True), (NO, False), (EMPTY, False)):
+        data = typed(a_message(f"{CHAIN}:{address}"), CHAIN)
+        statement = Statement(
+            **over([a_report()], utc_now()), typed_data=data, digest="0x" + digest_of(data).hex(),
+            signature=sign(data, key),
+        )  # fmt: skip
+        found = [difference.what for difference in await signature_differences(statement, wired, None)]
+        assert (found == []) is good, address
+        assert [d.what for d in await signature_differences(statement, None, None)] == ["signature"]

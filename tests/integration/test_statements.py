@@ -4,12 +4,14 @@ import json
 
 import pytest
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
 from aggregator.devnet_settings import DEVNET_KEY
 from aggregator.statements.merkle import Proof, leaf_of, proven_root
 from aggregator.statements.model import Statement
 from aggregator.statements.settings import UNSIGNED, StatementSettings
 from aggregator.statements.typed import address_of, digest_of, parts, signed_by_key, well_formed
+from api.cli.main import app
 from tests.kit.api import NAME, PRIVATE, api, key_for
 
 SIGNING = StatementSettings(signing_key=SecretStr(DEVNET_KEY))
@@ -100,3 +102,27 @@ async def test_a_report_of_another_portfolio_or_none_is_refused(client):
     for wrong in ("rep_none", ""):
         answer = await client.post("/v1/statements", json={"portfolio": NAME, "report": wrong})
         assert answer.status == 404
+
+
+async def test_the_proof_is_checked_by_the_command_and_a_changed_report_is_not(client, tmp_path):
+    body = await (await client.get(f"/v1/accounts/{NAME}/margin")).read()
+    proof = await (await client.get(f"/v1/reports/{json.loads(body)['id']}/proof")).read()
+    report, proven = tmp_path / "report.json", tmp_path / "proof.json"
+    report.write_bytes(body)
+    proven.write_bytes(proof)
+    root = json.loads(proof)["root"]
+
+    def checked(*more: str) -> int:
+        result = CliRunner().invoke(app, ["verify-proof", str(proven), str(report), *more])
+        return result.exit_code
+
+    assert checked() == 0
+    assert checked("--root", root, "--json") == 0
+    assert checked("--root", "0x" + "11" * 32) == 1
+    report.write_bytes(json.dumps(json.loads(body), indent=2).encode())
+    assert checked() == 0
+    report.write_bytes(body.replace(b'"WATCH"', b'"SAFE"') if b'"WATCH"' in body else body.replace(b"1", b"2", 1))
+    assert checked() == 1
+    report.write_bytes(body)
+    proven.write_bytes(proof.replace(root[-8:].encode(), b"00000000"))
+    assert checked() == 1
