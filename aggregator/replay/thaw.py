@@ -29,7 +29,7 @@ def thaw(kind: Any, value: Any) -> Any:
 
 def _plain(kind: Any, value: Any) -> Any:
     """A value of a class."""
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         return _dataclass(kind, value)
     if kind is datetime:
         return datetime.fromisoformat(value)
@@ -50,7 +50,8 @@ def _one_of(kinds: tuple[Any, ...], value: Any) -> Any:
     if len(rest) == 1:
         return thaw(rest[0], value)
     for kind in rest:
-        if is_dataclass(kind) and isinstance(value, dict) and set(_hints(kind)) == set(value):
+        known = isinstance(kind, type) and is_dataclass(kind)
+        if known and isinstance(value, dict) and set(_hints(kind)) == set(value):
             return thaw(kind, value)
     raise ValueError(f"no alternative has the fields {sorted(value) if isinstance(value, dict) else value!r}")
 
