@@ -20,7 +20,7 @@ from aiohttp.abc import AbstractResolver
 from aggregator.clock import utc_now
 from aggregator.delivery.lane import Lane
 from aggregator.delivery.message import Message, Outcome, test_notice
-from aggregator.delivery.outbox import Outbox
+from aggregator.delivery.outbox import Backlog, Outbox
 from aggregator.delivery.receivers import states
 from aggregator.delivery.senders import sender_of
 from aggregator.delivery.settings import DeliverySettings, WebhookSettings
@@ -115,6 +115,10 @@ class Notifier:
         took_s = time.monotonic() - started
         await self._outbox.note_test(name, message, outcome, self._clock(), took_s)
         return Trial(notice.id, outcome, took_s)
+
+    async def backlogs(self) -> dict[str, Backlog]:
+        """What waits, by receiver."""
+        return await self._outbox.backlogs()
 
     async def measure(self) -> None:
         """Set the gauges of the backlog."""

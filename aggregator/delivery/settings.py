@@ -23,6 +23,8 @@ def _checked_secret(value: SecretStr | None) -> SecretStr | None:
         return None
     text = value.get_secret_value().removeprefix(PREFIX)
     try:
+        if text == value.get_secret_value():
+            raise ValueError
         size = len(b64decode(text + "=" * (-len(text) % 4), validate=True))
     except (binascii.Error, ValueError):
         raise ValueError(f"expected {PREFIX} and base64") from None

@@ -24,6 +24,7 @@ from api.cli.fork import app as fork_app
 from api.cli.index import index
 from api.cli.init import init
 from api.cli.keys import app as keys_app
+from api.cli.notify import app as notify_app
 from api.cli.openapi import openapi
 from api.cli.prices import app as prices_app
 from api.cli.statements import verify_proof, verify_statement
@@ -54,6 +55,7 @@ app.command("cascade")(cascade)
 app.command("init")(init)
 app.command("openapi")(openapi)
 app.add_typer(keys_app, name="keys")
+app.add_typer(notify_app, name="notify")
 app.command("advice")(advice)
 app.command("bridges")(bridges)
 app.add_typer(devnet.app, name="devnet")

@@ -56,6 +56,7 @@ async def serving(wired: Wired, service: Service, store: Store, notifier: Notifi
     deps = Deps(
         store, wired.cycle.portfolios, service, max_age_s, laws, wired, wired.settings.access, what_if,
         wired.settings.statements,
+        notifier=notifier,
     )  # fmt: skip
     # Idle or slowly speaking connections end after this long, from their first byte on.
     patience_s = wired.settings.access.body_timeout_s

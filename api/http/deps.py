@@ -7,6 +7,7 @@ from aiohttp import web
 from aggregator.access.settings import OPEN_TO_ALL, AccessSettings
 from aggregator.bridge_laws import Law
 from aggregator.clock import utc_now
+from aggregator.delivery.notifier import Notifier
 from aggregator.portfolios import Portfolios
 from aggregator.service import Service
 from aggregator.simulate.run import WhatIf
@@ -34,6 +35,8 @@ class Deps:
     """Answers what-if questions; None where only stored reports are served."""
     statements: StatementSettings = UNSIGNED
     """Who signs margin statements; without a key nobody does."""
+    notifier: Notifier | None = None
+    """Knows the receivers of alerts; None where only stored reports are served."""
     started: str = field(default_factory=lambda: utc_now().isoformat())
 
 

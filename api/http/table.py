@@ -3,7 +3,7 @@
 A part of the API adds its module's ``ENDPOINTS`` here and is then routed, guarded, specified and tested.
 """
 
-from api.http import accounts, admin, alerts, market, meta, signin, simulate, statements, stream, web
+from api.http import accounts, admin, alerts, market, meta, signin, simulate, statements, stream, web, webhooks
 from api.http.endpoint import Endpoint
 
 TABLE: tuple[Endpoint, ...] = (
@@ -17,4 +17,5 @@ TABLE: tuple[Endpoint, ...] = (
     *admin.ENDPOINTS,
     *meta.ENDPOINTS,
     *web.ENDPOINTS,
+    *webhooks.ENDPOINTS,
 )

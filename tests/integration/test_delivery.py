@@ -33,7 +33,7 @@ async def alert_to(store, notifier, name="desk", status=Status.WATCH):
     return alert
 
 
-async def run_until(notifier, condition, limit_s=5):
+async def run_until(notifier, condition, limit_s=20):
     task = asyncio.create_task(notifier.run())
     try:
         async with asyncio.timeout(limit_s):
@@ -86,7 +86,7 @@ async def test_a_healthy_receiver_waits_for_no_other(store):
             await store.append([a_report(f"old-{i}", Status.WATCH)], status_change, [h.name for h in hooks])
         task = asyncio.create_task(crowd.run())
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while not all(script.bodies for script in bad):
                     await asyncio.sleep(0.02)
                 alert = await alert_to(store, crowd)
@@ -99,7 +99,7 @@ async def test_a_healthy_receiver_waits_for_no_other(store):
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
     assert healthy.ids == [alert.id]
-    assert took_s < 1.0
+    assert took_s < 3  # the others' attempts take 10 s each
 
 
 async def test_dead_receiver_keeps_the_alert_over_a_restart(store):
