@@ -84,3 +84,14 @@ DELIVERY_OLDEST = Gauge(
 RECEIVER_OFF = Gauge(
     "crossmargin_receiver_off", "1 where a receiver is switched off", ["receiver"], registry=REGISTRY
 )
+LAST_SCAN = Gauge(
+    "crossmargin_last_scan_timestamp_seconds", "When the last full scan was stored", registry=REGISTRY
+)
+STORE_SECONDS = Histogram(
+    "crossmargin_store_seconds", "Duration of storing the reports of a cycle", registry=REGISTRY,
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)  # fmt: skip
+CLOCK_JUMPS = Counter(
+    "crossmargin_clock_jumps", "Times that the host's clock was set", ["direction"], registry=REGISTRY
+)
+COMPACTED = Counter("crossmargin_compacted_rows", "Rows that retention removed", ["table"], registry=REGISTRY)

@@ -105,7 +105,7 @@ def _old(connection: AsyncConnection, table: Any, keys: tuple[Any, ...], at: Any
 
 
 async def _drop_inputs(store: Store, before: datetime) -> int:
-    """Inputs of old reports but those that an alert or a statement names, and parts that nothing needs any more."""
+    """Inputs of old reports but those of alerts and statements, and parts that nothing needs any more."""
     worlds = INPUTS.alias("worlds")
     old = sa.select(worlds.c.digest).where(worlds.c.at < before, worlds.c.setting.is_not(None))
     gone = sa.select(REPORTS.c.id).where(REPORTS.c.id == REPORT_INPUTS.c.report_id).exists()
