@@ -21,6 +21,7 @@ from api.cli.demo import demo
 from api.cli.doctor import check, doctor
 from api.cli.fit import app as fit_app
 from api.cli.fork import app as fork_app
+from api.cli.get import app as get_app
 from api.cli.index import index
 from api.cli.init import init
 from api.cli.keys import app as keys_app
@@ -29,6 +30,7 @@ from api.cli.openapi import openapi
 from api.cli.prices import app as prices_app
 from api.cli.statements import verify_proof, verify_statement
 from api.cli.verify import verify_command
+from api.client import ApiUnreachable
 from chains.devnet.anvil import AnvilError
 from chains.devnet.errors import DevnetError
 from chains.devnet.packages import PackageError
@@ -55,6 +57,7 @@ app.command("cascade")(cascade)
 app.command("init")(init)
 app.command("openapi")(openapi)
 app.add_typer(keys_app, name="keys")
+app.add_typer(get_app, name="get")
 app.add_typer(notify_app, name="notify")
 app.command("advice")(advice)
 app.command("bridges")(bridges)
@@ -78,7 +81,7 @@ def main() -> None:
         app()
     except (InvalidId, NoWorld, DevnetError, ParamsError, RiskInputError) as error:
         code = _say(errors, error, 2)
-    except (EndpointError, StoreError, AnvilError, PackageError) as error:
+    except (EndpointError, StoreError, ApiUnreachable, AnvilError, PackageError) as error:
         code = _say(errors, error, 3)
     except (ServiceError, ChainError) as error:
         code = _say(errors, error, 2)
