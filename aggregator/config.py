@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from aggregator.access.settings import AccessSettings
+from aggregator.advice.settings import AdviceSettings
 from aggregator.delivery.settings import DeliverySettings, unlike
 from aggregator.delivery.settings import WebhookSettings as WebhookSettings
 from aggregator.errors import ConfigError
@@ -198,6 +199,8 @@ class Settings(BaseSettings):
     service: ServiceSettings = ServiceSettings()
     access: AccessSettings = AccessSettings()
     """Who may ask the HTTP API, and how much."""
+    advice: AdviceSettings = AdviceSettings()
+    """When advice is worked out beside the scans."""
     webhooks: tuple[WebhookSettings, ...] = ()
     """Receivers of alerts."""
     delivery: DeliverySettings = DeliverySettings()

@@ -34,6 +34,7 @@ def devnet_settings(state_dir: Path, *, database: str | None = None, **service: 
         **own,
         "access": {"public": True, "public_scopes": ("read", "simulate", "watch"), **service.pop("access", {})},
         "service": {"scan_interval_s": 2, **service.pop("service", {})},
+        "advice": {"automatic": False, **service.pop("advice", {})},
         **service,
     }
     return make_settings(content, str(state_dir))

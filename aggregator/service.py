@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -53,6 +53,8 @@ class Service:
         self._touched: set[AccountId] = set()
         self._seen: dict[ChainId, int] = {}
         self._news = asyncio.Event()
+        self.hearers: list[Callable[[Sequence[MarginReport]], None]] = []
+        """Told of reports once they are stored."""
         self.last_scan: Scan | None = None
         self.last_success_at: int | None = None
         """Unix seconds of the last finished scan."""
@@ -68,6 +70,8 @@ class Service:
             prices = price_rows(price_lines(done.book, done.at)) if done is not None else ()
             alerts = await self._store.append(reports, status_change, self._notifier.receivers, prices)
             self._notifier.wake()
+            for hear in self.hearers:
+                hear(reports)
             scan = Scan(reports, alerts, time.monotonic() - started)
             self._account(scan, partial=only is not None)
             return scan

@@ -7,10 +7,12 @@ from aggregator.advice.draft import Draft, drafts, hedges
 from aggregator.advice.model import Advice, Bands, Eta, Plan, Refused, Standing
 from aggregator.advice.needs import Need, bands_of, needs
 from aggregator.advice.placement import Placement, placement
-from aggregator.advice.scene import Scene, scene
+from aggregator.advice.scene import Scene, scene, scene_of
 from aggregator.advice.tried import bench
+from aggregator.clock import utc_now
 from aggregator.portfolios import Portfolios
 from aggregator.report import MarginReport
+from aggregator.reports import World
 from aggregator.rounding import nearest
 from aggregator.wiring import Wired
 from chains.caip import ChainId
@@ -26,7 +28,17 @@ MAY_BE_LATE = Decimal("0.01")
 async def advise(wired: Wired, portfolios: Portfolios, now: datetime, bands: Bands | None = None) -> Advice:
     """Advice for one portfolio; starts forks only where there is something to try."""
     wanted = bands or bands_of(wired.settings, *portfolios.names)
-    view = await scene(wired, portfolios, now)
+    return await _advised(wired, await scene(wired, portfolios, now), portfolios, wanted)
+
+
+async def advise_on(wired: Wired, world: World, report: MarginReport) -> Advice:
+    """Advice that starts from a report and the world that it was made from; the chains are read on forks only."""
+    name = report.portfolio.name
+    view = scene_of(wired.cycle.maker, wired.cycle.deployments, world, report)
+    return await _advised(wired, view, world.portfolios.only([name]), bands_of(wired.settings, name))
+
+
+async def _advised(wired: Wired, view: Scene, portfolios: Portfolios, wanted: Bands) -> Advice:
     lacking, placed = needs(view, wanted), placement(view)
     if not lacking:
         return _advice(view, wanted, (), (), placed, _quiet(view, wanted))
@@ -35,6 +47,7 @@ async def advise(wired: Wired, portfolios: Portfolios, now: datetime, bands: Ban
     plans, refused = list[Plan](), list[Refused]()
     if found:
         async with bench(wired.settings, view.deployments) as forks:
+            now = utc_now()  # for every trial: the forks stand still
             for draft in found:
                 try:
                     after = await forks.after(draft, portfolios, now)

@@ -1,7 +1,7 @@
 """One portfolio with everything that its report was made from, by the report's own code."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from aggregator.assemble import Assembled, assemble
@@ -37,34 +37,27 @@ class Scene:
         return self.report.venues[self.accounts.index(account)]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Remembering(ReportMaker):
-    """A maker that keeps the world it reported on."""
-
-    worlds: list[World] = field(default_factory=list)
-
-    def make(self, world: World) -> tuple[MarginReport, ...]:
-        """Reports, as ever."""
-        self.worlds.append(world)
-        return ReportMaker.make(self, world)
-
-
 async def scene(wired: Wired, portfolios: Portfolios, now: datetime) -> Scene:
     """One cycle over a single portfolio."""
-    maker = wired.cycle.maker
-    kept = _Remembering(**{f.name: getattr(maker, f.name) for f in fields(maker)})
-    (report,) = await replace(wired.cycle, maker=kept).run(now, portfolios)
-    (world,) = kept.worlds
-    (name,) = portfolios.names
-    found: dict[str, list[VenueAccount]] = {account: [] for account in portfolios.accounts(name)}
+    world = await wired.cycle.world(now, portfolios)
+    (report,) = wired.cycle.maker.make(world)
+    return scene_of(wired.cycle.maker, wired.cycle.deployments, world, report)
+
+
+def scene_of(
+    maker: ReportMaker, deployments: Mapping[ChainId, ChainDeployment], world: World, report: MarginReport
+) -> Scene:
+    """The scene of a report and the world that it was made from. Reads nothing."""
+    ids = world.portfolios.accounts(report.portfolio.name)
+    found: dict[str, list[VenueAccount]] = {account: [] for account in ids}
     for read in world.reads:
         for account in read.accounts:
             if account.account in found:
                 found[account.account].append(account)
-    accounts = tuple(account for id_ in portfolios.accounts(name) for account in found[id_])
+    accounts = tuple(account for id_ in ids for account in found[id_])
     book = world.book or reconcile(world.quotes, unix(world.now), maker.prices)
     assembled = assemble(list(accounts), maker.registry, book, maker.model.factors)
     figures = compute(assembled, maker.model, unix(world.now))
     complete = report.data_quality.complete
     help_ = rescue(accounts, assembled, figures, maker.model, world.paused, complete=complete)
-    return Scene(report, accounts, assembled, figures, help_, maker.model, wired.cycle.deployments, world.paused)
+    return Scene(report, accounts, assembled, figures, help_, maker.model, deployments, world.paused)

@@ -59,12 +59,23 @@ async def bench(settings: Settings, deployments: Mapping[ChainId, ChainDeploymen
     specs = [
         ForkSpec(ChainId(chain), item.rpc_urls[0].get_secret_value()) for chain, item in settings.chains.items()
     ]
-    forks: Forks = await asyncio.to_thread(node.start, specs)
+    forks = await _started(specs)
     try:
         urls = {chain: fork.node.http_url for chain, fork in forks.by_chain.items()}
         yield Bench(_over(settings, urls), urls, deployments)
     finally:
         await asyncio.to_thread(forks.stop)
+
+
+async def _started(specs: list[ForkSpec]) -> Forks:
+    """Forks; where nobody waits for them any more they are ended, for a thread cannot be stopped half way."""
+    starting = asyncio.ensure_future(asyncio.to_thread(node.start, specs))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        forks = await starting
+        await asyncio.to_thread(forks.stop)
+        raise
 
 
 def _over(settings: Settings, urls: Mapping[ChainId, str]) -> Settings:

@@ -8,10 +8,12 @@ import typer
 from aiohttp import web
 
 from aggregator.access.sets import AccountSets
+from aggregator.advice.desk import desk
 from aggregator.delivery.notifier import Notifier
 from aggregator.indexing import Indexing
 from aggregator.service import Service
 from aggregator.simulate.run import WhatIf
+from aggregator.store.advice import AdviceLog
 from aggregator.store.repository import Store
 from aggregator.wiring import Wired, open_service, wire
 from api.app import Deps, create_app
@@ -41,7 +43,7 @@ async def serving(wired: Wired, service: Service, store: Store, notifier: Notifi
     settings = wired.settings.service
 
     async def loops(_: web.Application) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(service.run()), asyncio.create_task(notifier.run())]
+        tasks = [asyncio.create_task(each.run()) for each in (service, notifier, advice)]
         if wired.settings.index.enabled:
             index = Indexing(wired, store, touched=service.touch)
             tasks += [asyncio.create_task(index.run()), asyncio.create_task(service.run_touched())]
@@ -52,10 +54,12 @@ async def serving(wired: Wired, service: Service, store: Store, notifier: Notifi
 
     await AccountSets(store, wired.cycle.portfolios).load()
     what_if = WhatIf(wired.cycle.maker, wired.cycle.worlds)
+    advice = desk(wired, AdviceLog(store))
+    service.hearers.append(advice.heard)
     max_age_s, laws = 10 * settings.scan_interval_s + 30, wired.cycle.maker.model.bridge_laws
     deps = Deps(
         store, wired.cycle.portfolios, service, max_age_s, laws, wired, wired.settings.access, what_if,
-        wired.settings.statements,
+        wired.settings.statements, advice,
         notifier=notifier,
     )  # fmt: skip
     # Idle or slowly speaking connections end after this long, from their first byte on.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from aggregator.access.settings import OPEN_TO_ALL, AccessSettings
+from aggregator.advice.desk import AdviceDesk
 from aggregator.bridge_laws import Law
 from aggregator.clock import utc_now
 from aggregator.delivery.notifier import Notifier
@@ -35,6 +36,8 @@ class Deps:
     """Answers what-if questions; None where only stored reports are served."""
     statements: StatementSettings = UNSIGNED
     """Who signs margin statements; without a key nobody does."""
+    advice: AdviceDesk | None = None
+    """Works out advice; None where only stored reports are served."""
     notifier: Notifier | None = None
     """Knows the receivers of alerts; None where only stored reports are served."""
     started: str = field(default_factory=lambda: utc_now().isoformat())

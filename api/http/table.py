@@ -3,13 +3,27 @@
 A part of the API adds its module's ``ENDPOINTS`` here and is then routed, guarded, specified and tested.
 """
 
-from api.http import accounts, admin, alerts, market, meta, signin, simulate, statements, stream, web, webhooks
+from api.http import (
+    accounts,
+    admin,
+    advice,
+    alerts,
+    market,
+    meta,
+    signin,
+    simulate,
+    statements,
+    stream,
+    web,
+    webhooks,
+)
 from api.http.endpoint import Endpoint
 
 TABLE: tuple[Endpoint, ...] = (
     *accounts.ENDPOINTS,
     *market.ENDPOINTS,
     *simulate.ENDPOINTS,
+    *advice.ENDPOINTS,
     *alerts.ENDPOINTS,
     *statements.ENDPOINTS,
     *stream.ENDPOINTS,
