@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 MINUTES ?= 10
+KILLS ?= 200
 WORKERS ?= 2
 export CROSSMARGIN_CACHE ?= $(CURDIR)/.cache
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test fuzz check bench soak lock clean
+.PHONY: help install demo test fuzz check bench soak crash lock clean
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -43,6 +44,9 @@ bench: install ## measured speed, each figure beside a named baseline of the sam
 soak: install ## the index under random reorgs, faults and kill -9 on all four chains (MINUTES=10)
 	@$(BIN)/crossmargin devnet fetch
 	@$(BIN)/python -m tests.soak $(MINUTES)
+
+crash: install ## kill -9 at 200 random moments of the write and delivery path, on SQLite and PostgreSQL (KILLS=200)
+	@$(BIN)/python -m tests.crash $(KILLS)
 
 lock: install ## rebuild the lock files after a change of pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements.lock

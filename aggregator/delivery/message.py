@@ -48,7 +48,7 @@ def disabled_notice(receiver: str, reason: str, waiting: int, at: datetime) -> N
     )
 
 
-def test_notice(receiver: str, at: datetime) -> Notice:
+def trial_notice(receiver: str, at: datetime) -> Notice:
     """A trial that somebody asked for."""
     return Notice(
         id=_new_id(), type="receiver.test", created_at=at, receiver=receiver, reason="a test message", waiting=0

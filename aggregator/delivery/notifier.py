@@ -19,7 +19,7 @@ from aiohttp.abc import AbstractResolver
 
 from aggregator.clock import utc_now
 from aggregator.delivery.lane import Lane
-from aggregator.delivery.message import Message, Outcome, test_notice
+from aggregator.delivery.message import Message, Outcome, trial_notice
 from aggregator.delivery.outbox import Backlog, Outbox
 from aggregator.delivery.receivers import states
 from aggregator.delivery.senders import sender_of
@@ -108,7 +108,7 @@ class Notifier:
         if name not in self.webhooks:
             known = ", ".join(self.webhooks) or "none"
             raise UnknownReceiver(f"no receiver is called {name!r}; the settings have: {known}")
-        notice, started = test_notice(name, self._clock()), time.monotonic()
+        notice, started = trial_notice(name, self._clock()), time.monotonic()
         message = Message(notice.id, notice.model_dump_json())
         async with sender_of(self.webhooks[name], self._resolver) as sender:
             outcome = await sender.send(message, self._clock())

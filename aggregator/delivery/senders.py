@@ -171,8 +171,9 @@ def _service(url: str) -> Any:
     """The service of an address, None where apprise knows none."""
     import apprise
 
-    logger = logging.getLogger("apprise")  # its lines hold addresses
+    logger = logging.getLogger("apprise")  # its lines hold addresses, and so do those of the HTTP client below it
     logger.propagate, logger.disabled = False, True
+    logging.getLogger("urllib3").setLevel(logging.WARNING)
     asset = apprise.AppriseAsset(secure_logging=True)
     asset.http_redirects = False
     return apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)

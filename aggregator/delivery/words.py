@@ -8,6 +8,10 @@ from risk.status import Status
 
 Severity = Literal["info", "success", "warning", "failure"]
 """Names that apprise gives colours and icons to."""
+SEVERITIES: Mapping[str, Severity] = {"info": "info", "warning": "warning", "critical": "failure"}
+"""Of watches."""
+GOOD = (".recovered", ".cleared", ".restored")
+"""Endings of the types of good news."""
 SHOWN_GAPS = 3
 CRITICAL = Status.DELEVERAGE.severity
 """From this severity of a status on, an alert is shown as a failure."""
@@ -26,14 +30,11 @@ def words(body: str) -> tuple[str, str, Severity]:
 
 
 def severity(given: Mapping[str, Any]) -> Severity:
-    """How loud: what the alert says itself, else by the status it speaks of."""
-    own = str(given.get("severity") or "")
-    if str(given.get("type", "")).endswith((".recovered", ".resolved", ".cleared")):
+    """How loud: as a watch says, else by the status that the alert speaks of."""
+    if str(given.get("type", "")).endswith(GOOD):
         return "success"
-    if own in {"critical", "page", "failure", "error"}:
-        return "failure"
-    if own in {"info", "warning"}:
-        return "info" if own == "info" else "warning"
+    if given.get("change"):  # a watch speaks
+        return SEVERITIES.get(str(given.get("severity")), "warning")
     status = _status(given)
     return "failure" if status is not None and status.severity >= CRITICAL else "warning"
 
@@ -46,6 +47,8 @@ def _status(given: Mapping[str, Any]) -> Status | None:
 
 
 def _title(given: Mapping[str, Any]) -> str:
+    if title := given.get("title"):
+        return str(title)
     before = given.get("previous_status") or "new"
     return f"{given.get('portfolio', 'crossmargin')}: {before} -> {given.get('status', given.get('type', ''))}"
 

@@ -1,0 +1,1 @@
+"""The write, outbox and delivery path under kill -9."""
