@@ -1,4 +1,4 @@
-"""Alerts: a pure rule over the previous status and the current report, and the value it gives."""
+"""Alerts: what a receiver is told; and the plain rule that compares a status with the one before."""
 
 import uuid
 from datetime import datetime
@@ -9,10 +9,19 @@ from risk.status import Status
 
 
 class AlertKind(StrEnum):
-    """Which way the status went."""
+    """What kind of news."""
 
     WORSE = "margin.worse"
     RECOVERED = "margin.recovered"
+    FIRED = "watch.fired"
+    CLEARED = "watch.cleared"
+    MISSING = "data.missing"
+    RESTORED = "data.restored"
+
+    @property
+    def good(self) -> bool:
+        """Whether something got better."""
+        return self in {AlertKind.RECOVERED, AlertKind.CLEARED, AlertKind.RESTORED}
 
 
 class Alert(Frozen):
@@ -21,17 +30,34 @@ class Alert(Frozen):
     id: str
     type: AlertKind
     created_at: datetime
-    report_id: str
+    report_id: str | None
+    """None where no report has ever come."""
     portfolio: str
     previous_status: Status | None
     """None on the first report of a portfolio."""
     status: Status
+    """Of the portfolio, whatever the alert is about."""
     reason: str
     binding_account: str | None
     mm_excess_usd: str | None
     degraded: tuple[Degraded, ...]
     as_of: dict[str, int]
     """Block number by chain."""
+    title: str = ""
+    """One short line."""
+    severity: str = "warning"
+    """info, warning or critical."""
+    watch: str = "status"
+    """Name of the watch that speaks."""
+    subject: str = ""
+    """Venue account, chain or asset; empty for the portfolio."""
+    change: str = ""
+    """opened, worsened, eased, resolved; held: what happened in quiet hours or a mute, told after them."""
+    episode: str | None = None
+    """Id of the alert that opened it: equal in all that is told of one matter."""
+    opened_at: datetime | None = None
+    duration_s: int | None = None
+    """How long it was open; set when it ends."""
 
 
 def status_change(previous: Status | None, report: MarginReport) -> tuple[Alert, ...]:

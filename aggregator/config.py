@@ -8,7 +8,7 @@ import os
 import tomllib
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -19,6 +19,8 @@ from aggregator.delivery.settings import DeliverySettings, unlike
 from aggregator.delivery.settings import WebhookSettings as WebhookSettings
 from aggregator.errors import ConfigError
 from aggregator.statements.settings import StatementSettings
+from aggregator.watches.book import WatchBook
+from aggregator.watches.rule import NAME, WatchChange
 from chains.caip import parse_account, parse_address, parse_chain
 from chains.data import packaged
 from chains.errors import InvalidId
@@ -60,6 +62,10 @@ class ChainSettings(Section):
         return self
 
 
+WatchName = Annotated[str, Field(pattern=NAME)]
+"""Of a watch: lower case, digits and -."""
+
+
 class TargetSettings(Section):
     """Where the owner of a portfolio wants to be; advice aims here."""
 
@@ -77,6 +83,8 @@ class PortfolioSettings(Section):
     accounts: tuple[str, ...] = Field(min_length=1)
     """CAIP-10 ids, or bare addresses, which mean the address on every configured chain."""
     target: TargetSettings = TargetSettings()
+    watches: dict[WatchName, WatchChange] = Field(default_factory=dict)
+    """What is different for this portfolio, over ``[watches]`` and the package's own (docs/watches.md)."""
 
     @field_validator("accounts")
     @classmethod
@@ -167,6 +175,8 @@ class ServiceSettings(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     scan_interval_s: float = Field(default=15, gt=0)
+    price_interval_s: float | None = Field(default=3, gt=0)
+    """How often prices alone are read between scans, to look at once at whom they moved; None: never."""
 
 
 class Settings(BaseSettings):
@@ -201,6 +211,8 @@ class Settings(BaseSettings):
     """Who may ask the HTTP API, and how much."""
     advice: AdviceSettings = AdviceSettings()
     """When advice is worked out beside the scans."""
+    watches: dict[WatchName, WatchChange] = Field(default_factory=dict)
+    """Changes to the watches of all portfolios, and new ones."""
     webhooks: tuple[WebhookSettings, ...] = ()
     """Receivers of alerts."""
     delivery: DeliverySettings = DeliverySettings()
@@ -213,6 +225,16 @@ class Settings(BaseSettings):
     @classmethod
     def _chains(cls, value: Any) -> Any:
         return {str(parse_chain(name)): item for name, item in value.items()} if isinstance(value, dict) else value
+
+    @property
+    def watch_book(self) -> WatchBook:
+        """The watches of every portfolio."""
+        return WatchBook(self.watches, {name: item.watches for name, item in self.portfolios.items()})
+
+    @model_validator(mode="after")
+    def _watches(self) -> "Settings":
+        self.watch_book.check()
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -5,6 +5,8 @@ ServiceError
 ├── UnknownPortfolio    no portfolio or account of that name
 ├── UnknownReceiver     no receiver of that name
 ├── NoSuchPrice         no price, time or incident of that name
+├── NoSuchWatch         no watch of that name
+├── NoSuchAlert         no alert of that id, or it is over
 └── StoreError          the store could not be used
 """
 
@@ -27,6 +29,14 @@ class UnknownReceiver(ServiceError, LookupError):
 
 class NoSuchPrice(ServiceError, LookupError):
     """No price, time or incident of that name."""
+
+
+class NoSuchWatch(ServiceError, LookupError):
+    """No watch of that name."""
+
+
+class NoSuchAlert(ServiceError, LookupError):
+    """No alert of that id, or none that is still open."""
 
 
 class StoreError(ServiceError):

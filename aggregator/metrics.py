@@ -5,6 +5,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 REGISTRY = CollectorRegistry()
 
 CYCLES = Counter("crossmargin_cycles", "Finished cycles by result", ["result"], registry=REGISTRY)
+CYCLES_SKIPPED = Counter(
+    "crossmargin_cycles_skipped", "Cycles left out because another one was still running", ["kind"],
+    registry=REGISTRY,
+)  # fmt: skip
 CYCLE_SECONDS = Histogram(
     "crossmargin_cycle_seconds",
     "Duration of a cycle",

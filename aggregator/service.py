@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from aggregator import metrics
-from aggregator.alerts import Alert, status_change
+from aggregator.alerts import Alert
 from aggregator.clock import unix, utc_now
 from aggregator.cycle import Cycle
 from aggregator.delivery.notifier import Notifier
@@ -20,15 +20,22 @@ from aggregator.pricing import PriceRound
 from aggregator.report import MarginReport
 from aggregator.store.prices import price_rows
 from aggregator.store.repository import Store
+from aggregator.watches.book import WatchBook
+from aggregator.watches.watching import Watching
 from chains.caip import AccountId, ChainId
 from chains.errors import ChainError
 from chains.types import BlockRef
+from oracles.types import PriceBook
 from risk.status import Status
 
 log = logging.getLogger(__name__)
 
 TOGETHER_S = 0.2
 """What happens within this time after an event is looked at together with it."""
+
+
+OVERDUE_LOOK_S = 5.0
+"""How often missing reports are looked for, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +50,19 @@ class Scan:
 class Service:
     """Owns the scan loop: one scan at a time; one that overruns its interval delays the next, none piles up."""
 
-    def __init__(self, cycle: Cycle, store: Store, notifier: Notifier, interval_s: float) -> None:
+    def __init__(
+        self, cycle: Cycle, store: Store, notifier: Notifier, interval_s: float, book: WatchBook | None = None
+    ) -> None:
         self._cycle = cycle
         self._store = store
         self._notifier = notifier
         self._interval_s = interval_s
         self._lock = asyncio.Lock()
         self._failing = False
+        self._late = False
+        self.watching = Watching(book or WatchBook())
+        self._started = time.monotonic()
+        self._reported: dict[str, float] = {}
         self._touched: set[AccountId] = set()
         self._seen: dict[ChainId, int] = {}
         self._news = asyncio.Event()
@@ -60,7 +73,10 @@ class Service:
         """Unix seconds of the last finished scan."""
 
     async def scan(
-        self, only: Portfolios | None = None, not_before: Mapping[ChainId, int] = MappingProxyType({})
+        self,
+        only: Portfolios | None = None,
+        not_before: Mapping[ChainId, int] = MappingProxyType({}),
+        cause: str = "event",
     ) -> Scan:
         """One cycle over all portfolios, or those given, stored with its alerts in one transaction."""
         async with self._lock:
@@ -68,13 +84,24 @@ class Service:
             reports = await self._cycle.run(utc_now(), only, not_before)
             done = self._cycle.desk.last
             prices = price_rows(price_lines(done.book, done.at)) if done is not None else ()
-            alerts = await self._store.append(reports, status_change, self._notifier.receivers, prices)
+            alerts = await self._store.append(reports, self.watching, self._notifier.receivers, prices)
             self._notifier.wake()
+            self._reported.update(dict.fromkeys((r.portfolio.name for r in reports), time.monotonic()))
             for hear in self.hearers:
                 hear(reports)
             scan = Scan(reports, alerts, time.monotonic() - started)
-            self._account(scan, partial=only is not None)
+            self._account(scan, None if only is None else cause)
             return scan
+
+    @property
+    def busy(self) -> bool:
+        """Whether a cycle runs now."""
+        return self._lock.locked()
+
+    async def price_book(self) -> PriceBook:
+        """Prices now, between cycles."""
+        async with self._lock:
+            return (await self._cycle.prices(utc_now())).book
 
     @property
     def last_prices(self) -> PriceRound | None:
@@ -113,20 +140,70 @@ class Service:
                 self._failed(error)
             else:
                 self._recovered()
-            await asyncio.sleep(max(0.0, self._interval_s - (time.monotonic() - started)))
+            spent = time.monotonic() - started
+            self._skipped(spent)
+            await asyncio.sleep(max(0.0, self._interval_s - spent))
 
-    def _account(self, scan: Scan, *, partial: bool) -> None:
-        if partial:
-            metrics.CYCLES.labels(result="event").inc()
+    async def run_overdue(self) -> None:
+        """Tell of portfolios that get no report, for ever; the scans themselves cannot."""
+        failing = False
+        while True:
+            await asyncio.sleep(min(self._interval_s, OVERDUE_LOOK_S))
+            try:
+                await self.look_overdue()
+                failing = False
+            except Exception as error:  # noqa: BLE001 - as in ``run``
+                if not failing:
+                    log.warning("missing reports cannot be told: %s; will retry", type(error).__name__)
+                failing = True
+
+    async def look_overdue(self) -> tuple[Alert, ...]:
+        """Alerts of portfolios without a report for longer than their watch and three scans allow.
+
+        Measured by a clock that nobody sets, and not before this process has had its time to scan.
+        """
+        now = time.monotonic()
+        waited = {name: now - self._reported.get(name, self._started) for name in self._cycle.portfolios.names}
+        waiting = {name: waited_s for name, waited_s in waited.items() if waited_s > 3 * self._interval_s}
+        if not waiting:
+            return ()
+        at = utc_now()
+        alerts = await self._store.tell(
+            lambda connection: self.watching.overdue(connection, waiting, at), self._notifier.receivers
+        )
+        self._said(alerts)
+        if alerts:
+            self._notifier.wake()
+        return alerts
+
+    def _skipped(self, spent_s: float) -> None:
+        """Count the scans that an overlong one has left out, and say once that it does."""
+        skipped = int(spent_s / self._interval_s)
+        if skipped:
+            metrics.CYCLES_SKIPPED.labels(kind="scan").inc(skipped)
+        if skipped and not self._late:
+            log.warning(
+                "a scan took %.1f s, more than the interval of %g s: %d left out; will say when they fit again",
+                spent_s, self._interval_s, skipped,
+            )  # fmt: skip
+        if self._late and not skipped:
+            log.info("scans fit their interval again")
+        self._late = bool(skipped)
+
+    def _account(self, scan: Scan, cause: str | None) -> None:
+        if cause is not None:
+            metrics.CYCLES.labels(result=cause).inc()
         else:
             self.last_scan, self.last_success_at = scan, unix(utc_now())
             metrics.CYCLES.labels(result="ok").inc()
             metrics.CYCLE_SECONDS.observe(scan.duration_s)
             count_statuses(scan.reports)
-        for alert in scan.alerts:
+        self._said(scan.alerts)
+
+    def _said(self, alerts: Sequence[Alert]) -> None:
+        for alert in alerts:
             metrics.ALERTS.labels(type=alert.type).inc()
-            before = alert.previous_status or "new"
-            log.warning("%s: %s -> %s: %s", alert.portfolio, before, alert.status, alert.reason)
+            log.warning("%s: %s %s: %s", alert.portfolio, alert.watch, alert.change, alert.reason)
 
     def _failed(self, error: Exception) -> None:
         metrics.CYCLES.labels(result="failed").inc()

@@ -70,7 +70,8 @@ async def open_service(wired: Wired) -> AsyncIterator[tuple[Service, Store, Noti
     store = await Store.open(settings.database.get_secret_value())
     try:
         notifier = Notifier(store, settings.webhooks, settings.delivery)
-        yield Service(wired.cycle, store, notifier, settings.service.scan_interval_s), store, notifier
+        interval_s = settings.service.scan_interval_s
+        yield Service(wired.cycle, store, notifier, interval_s, settings.watch_book), store, notifier
     finally:
         await store.close()
 

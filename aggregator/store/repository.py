@@ -1,8 +1,9 @@
 """Reading and writing the store. Reports, their alerts and the outbox entries commit together or not at all."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import sqlmodel
 from sqlalchemy import Connection, event, func, select
@@ -24,6 +25,26 @@ APPEND_LOCK = 0x63726F73736D
 """Key of the PostgreSQL advisory lock that appends take."""
 
 AlertRule = Callable[[Status | None, MarginReport], tuple[Alert, ...]]
+"""A plain rule over the status before and the report; it remembers nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What came of judging reports."""
+
+    alerts: tuple[Alert, ...]
+    undelivered: frozenset[str] = frozenset()
+    """Alerts that are recorded only: kept back by quiet hours or a mute."""
+
+
+class Judge(Protocol):
+    """A rule that keeps its memory in the store."""
+
+    async def judge(
+        self, connection: AsyncConnection, reports: Sequence[MarginReport], before: Mapping[str, Status]
+    ) -> Judged:
+        """Alerts of reports that were just stored, in the same transaction; ``before``: status by portfolio."""
+        ...
 
 
 class Store:
@@ -76,40 +97,43 @@ class Store:
     async def append(
         self,
         reports: Sequence[MarginReport],
-        rule: AlertRule,
+        rule: AlertRule | Judge,
         receivers: Collection[str],
         prices: Sequence[PriceRow] = (),
     ) -> tuple[Alert, ...]:
         """Store reports and prices with the alerts that they cause, one outbox entry per alert and receiver."""
-        alerts: list[Alert] = []
         async with AsyncSession(self._engine) as session, session.begin():
-            await self._only_writer(session)
+            connection = await self._only_writer(session)
             session.add_all(prices)
             latest = await self._statuses(session, {report.portfolio.name for report in reports})
             rows = [_report_row(report) for report in reports]
             session.add_all(rows)
-            for report in reports:
-                found = rule(latest.get(report.portfolio.name), report)
-                latest[report.portfolio.name] = report.status
-                alerts.extend(found)
             await session.flush()
             for root in root_inserts(rows):
                 await session.exec(root)
-            session.add_all([_alert_row(alert) for alert in alerts])
-            await session.flush()
-            session.add_all(
-                DeliveryRow(alert_id=alert.id, receiver=receiver, next_attempt_at=alert.created_at)
-                for alert in alerts
-                for receiver in receivers
-            )
+            if callable(rule):
+                judged = _plainly(rule, reports, latest)
+            else:
+                judged = await rule.judge(connection, reports, latest)
+            await _tell(session, judged, receivers)
         self.appended += 1
-        return tuple(alerts)
+        return judged.alerts
 
-    async def _only_writer(self, session: AsyncSession) -> None:
+    async def tell(
+        self, judge: Callable[[AsyncConnection], Awaitable[Judged]], receivers: Collection[str]
+    ) -> tuple[Alert, ...]:
+        """Alerts that no report has caused, with their outbox entries, in one transaction with what finds them."""
+        async with AsyncSession(self._engine) as session, session.begin():
+            judged = await judge(await self._only_writer(session))
+            await _tell(session, judged, receivers)
+        self.appended += bool(judged.alerts)
+        return judged.alerts
+
+    async def _only_writer(self, session: AsyncSession) -> AsyncConnection:
         """One append at a time: the rule compares with the latest report, which must not change meanwhile."""
         connection = await session.connection(execution_options=_WRITING)
-        if connection.dialect.name == "postgresql":
-            await connection.execute(select(func.pg_advisory_xact_lock(APPEND_LOCK)))
+        await only_writer(connection)
+        return connection
 
     async def _statuses(self, session: AsyncSession, portfolios: Collection[str]) -> dict[str, Status]:
         newest = (
@@ -159,6 +183,33 @@ class Store:
             return (await connection.execute(query)).scalar()
 
 
+async def only_writer(connection: AsyncConnection) -> None:
+    """Take the lock of appends, to the end of the transaction; SQLite's write lock does it there."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(select(func.pg_advisory_xact_lock(APPEND_LOCK)))
+
+
+def _plainly(rule: AlertRule, reports: Sequence[MarginReport], before: dict[str, Status]) -> Judged:
+    """What a plain rule says, report by report."""
+    alerts: list[Alert] = []
+    for report in reports:
+        alerts.extend(rule(before.get(report.portfolio.name), report))
+        before[report.portfolio.name] = report.status
+    return Judged(tuple(alerts))
+
+
+async def _tell(session: AsyncSession, judged: Judged, receivers: Collection[str]) -> None:
+    """Write alerts, and one outbox entry per receiver for those that are to be delivered."""
+    session.add_all([_alert_row(alert) for alert in judged.alerts])
+    await session.flush()
+    session.add_all(
+        DeliveryRow(alert_id=alert.id, receiver=receiver, next_attempt_at=alert.created_at)
+        for alert in judged.alerts
+        if alert.id not in judged.undelivered
+        for receiver in receivers
+    )
+
+
 def _sqlite_connected(connection: Any, _: Any) -> None:
     """WAL for readers beside the writer; FULL so that a committed alert survives a power cut.
 
@@ -198,4 +249,5 @@ def _alert_row(alert: Alert) -> AlertRow:
         portfolio=alert.portfolio,
         created_at=alert.created_at,
         body=alert.model_dump_json(),
+        episode=alert.episode,
     )

@@ -29,16 +29,18 @@ class ReportRow(SQLModel, table=True):
 
 
 class AlertRow(SQLModel, table=True):
-    """One alert; never changed. Written in the transaction of the report that caused it."""
+    """One alert; never changed. Written in the transaction of the report that caused it, if one did."""
 
     __tablename__ = "alerts"
 
     seq: int | None = Field(default=None, primary_key=True)
     id: str = Field(unique=True, max_length=40)
-    report_id: str = Field(foreign_key="reports.id")
+    report_id: str | None = Field(default=None, foreign_key="reports.id")
     portfolio: str = Field(index=True)
     created_at: datetime = Field(sa_column=Column(UtcDateTime(), nullable=False))
     body: str = Field(sa_column=Column(Text(), nullable=False))
+    episode: str | None = Field(default=None, index=True, max_length=40)
+    """Id of the alert that opened the matter; None in alerts of plain rules."""
 
 
 class DeliveryRow(SQLModel, table=True):

@@ -139,11 +139,12 @@ class Watch:
     missing_told_by: str | None
     quiet: Quiet | None
     muted_until: datetime | None = None
+    enabled: bool = True
 
     @property
     def reads(self) -> Figure:
-        """The figure's reader."""
-        return FIGURES[self.figure]
+        """The figure's reader; of a watch that is not there any more, one that reads nothing."""
+        return FIGURES.get(self.figure) or Figure(lambda _: iter(()), self.name)
 
     def severity(self, level: int) -> Severity:
         """Severity of a level, 1 for the mildest."""
@@ -174,6 +175,12 @@ class Watch:
         return up, max(up, hold)
 
 
+def removed(name: str) -> Watch:
+    """What is left of a watch that nothing defines any more: enough to end what it has open."""
+    return Watch(name, "", False, (Level(Decimal(0), Decimal(0), Severity.WARNING),), Law(), Law(),
+                 Severity.WARNING, None, None)  # fmt: skip
+
+
 def merged(changes: Sequence[WatchChange]) -> WatchChange:
     """Later ones over earlier ones, field by field; levels, and the short form of one, replace each other."""
     values: dict[str, Any] = {}
@@ -194,12 +201,10 @@ _SHORT = ("fire", "clear", "severity")
 
 
 @lru_cache(maxsize=4096)
-def watch_of(name: str, changes: tuple[WatchChange, ...], where: str = "watches") -> Watch | None:
-    """The whole rule; None where it is switched off. Raises ConfigError that names the field and the fix."""
+def watch_of(name: str, changes: tuple[WatchChange, ...], where: str = "watches") -> Watch:
+    """The whole rule. Raises ConfigError that names the field and the fix."""
     said = merged(changes)
     at = f"{where}.{name}"
-    if said.enabled is False:
-        return None
     if said.figure is None:
         raise ConfigError(f"{at}.figure: a new watch needs a figure: one of {', '.join(FIGURES)}")
     if said.when is None:
@@ -215,6 +220,7 @@ def watch_of(name: str, changes: tuple[WatchChange, ...], where: str = "watches"
         missing_severity=said.missing_severity or Severity.WARNING,
         missing_told_by=said.missing_told_by or None,
         quiet=None if silent else said.quiet,
+        enabled=said.enabled is not False,
     )
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
 
 import typer
 from aiohttp import web
@@ -11,6 +12,7 @@ from aggregator.access.sets import AccountSets
 from aggregator.advice.desk import desk
 from aggregator.delivery.notifier import Notifier
 from aggregator.indexing import Indexing
+from aggregator.price_cycles import PriceCycles
 from aggregator.service import Service
 from aggregator.simulate.run import WhatIf
 from aggregator.store.advice import AdviceLog
@@ -37,6 +39,15 @@ def serve(config: ConfigOption = None, devnet: DevnetOption = None) -> None:
     asyncio.run(run())
 
 
+def _beside(wired: Wired, service: Service) -> list[Coroutine[Any, Any, None]]:
+    """Loops beside the scans: the look for missing reports, and for prices that have moved."""
+    settings = wired.settings.service
+    loops = [service.run_overdue()]
+    if settings.price_interval_s is not None and settings.price_interval_s < settings.scan_interval_s:
+        loops.append(PriceCycles(service, wired.cycle, settings.price_interval_s).run())
+    return loops
+
+
 @contextlib.asynccontextmanager
 async def serving(wired: Wired, service: Service, store: Store, notifier: Notifier) -> AsyncIterator[str]:
     """The HTTP API with the scan loop and the delivery loop beside it; gives the base URL."""
@@ -47,6 +58,7 @@ async def serving(wired: Wired, service: Service, store: Store, notifier: Notifi
         if wired.settings.index.enabled:
             index = Indexing(wired, store, touched=service.touch)
             tasks += [asyncio.create_task(index.run()), asyncio.create_task(service.run_touched())]
+        tasks += [asyncio.create_task(loop) for loop in _beside(wired, service)]
         yield
         for task in tasks:
             task.cancel()

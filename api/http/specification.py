@@ -27,8 +27,10 @@ def documents(table: tuple[Endpoint, ...]) -> dict[str, bytes]:
 
 EVENTS = {
     "margin.updated": "A scan has stored a new report of a portfolio",
-    "breach.opened": "A status got worse",
-    "breach.cleared": "A status got better again",
+    "breach.opened": "A status or another watched figure got worse",
+    "breach.cleared": "It got better again",
+    "data.missing": "A watched figure is not known, or no report comes",
+    "data.restored": "It is known again",
     "data.degraded": "A report lacks something that its figures rest on",
     "hello": "The stream is open; its id is the place to resume from",
     "reset": "Too much was missed to be repeated: read the accounts anew",

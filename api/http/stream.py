@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from pydantic import Field
 
+from aggregator.alerts import AlertKind
 from aggregator.store.tail import Entry, Place, Tail
 from api.errors import Problem
 from api.http.answer import Query, query_of
@@ -114,11 +115,21 @@ async def stream_hub(app: web.Application) -> AsyncIterator[None]:
     await asyncio.gather(task, return_exceptions=True)
 
 
+_ALERTS = {
+    AlertKind.WORSE: "breach.opened",
+    AlertKind.FIRED: "breach.opened",
+    AlertKind.RECOVERED: "breach.cleared",
+    AlertKind.CLEARED: "breach.cleared",
+    AlertKind.MISSING: "data.missing",
+    AlertKind.RESTORED: "data.restored",
+}
+
+
 def encoded(entry: Entry) -> Iterable[tuple[str, bytes]]:
     """(name, bytes on the wire) of the events of an entry; one may be ``data.degraded`` as well."""
     body = json.loads(entry.body)
     if entry.kind == "alert":
-        name = "breach.opened" if body["type"] == "margin.worse" else "breach.cleared"
+        name = _ALERTS[body["type"]]
         yield name, frame(name, entry.place, body)
         return
     short = {"portfolio": entry.portfolio, **{key: body.get(key) for key in _SHORT}}

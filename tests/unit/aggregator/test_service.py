@@ -49,7 +49,7 @@ async def run_until(service, condition):
 
 async def test_any_failure_is_logged_once_and_the_next_scan_comes(store, caplog):
     cycle = Cycle(EndpointUnreachable("eip155:1 endpoint 1: refused"), ValueError("unexpected"))
-    service = Service(cycle, store, Notifier(store, ()), 0.01)
+    service = Service(cycle, store, Notifier(store, ()), 0.3)
     with caplog.at_level("INFO", logger="aggregator.service"):
         await run_until(service, lambda: service.last_scan is not None)
     messages = [record.getMessage() for record in caplog.records]
