@@ -25,6 +25,7 @@ from api.cli.get import app as get_app
 from api.cli.index import index
 from api.cli.init import init
 from api.cli.keys import app as keys_app
+from api.cli.mcp import mcp
 from api.cli.notify import app as notify_app
 from api.cli.openapi import openapi
 from api.cli.prices import app as prices_app
@@ -58,6 +59,7 @@ app.command("init")(init)
 app.command("openapi")(openapi)
 app.add_typer(keys_app, name="keys")
 app.add_typer(get_app, name="get")
+app.command("mcp")(mcp)
 app.add_typer(notify_app, name="notify")
 app.command("advice")(advice)
 app.command("bridges")(bridges)
