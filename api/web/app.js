@@ -50,12 +50,12 @@ async function show() {
   const path = `/v1/accounts/${encodeURIComponent(name)}`;
   const report = await api(`${path}/margin`);
   if (report.id === state.drawn || name !== state.chosen) return;
-  const [scenarios, prices, alerts] = await Promise.all([api(`${path}/scenarios`), api("/v1/prices"), api(`/v1/alerts?portfolio=${encodeURIComponent(name)}&limit=8`)]);
+  const [scenarios, prices, alerts, advice] = await Promise.all([api(`${path}/scenarios`), api("/v1/prices"), api(`/v1/alerts?portfolio=${encodeURIComponent(name)}&limit=8`), api(`${path}/advice`)]);
   if (name !== state.chosen) return;
   state.report = report;
   const slid = at("spot") ? [at("spot").value, at("vol").value, at("send").value] : null;
   const focused = document.activeElement?.id;
-  at("main").replaceChildren(...cards(report, scenarios, prices.prices, alerts.alerts));
+  at("main").replaceChildren(...cards(report, scenarios, prices.prices, alerts.alerts, advice));
   if (slid && state.drawn) restore(slid, focused);
   state.drawn = report.id;
 }
@@ -66,10 +66,10 @@ function restore(values, focused) {
   if (values.some((v) => Number(v) !== 0)) ask();
 }
 
-function cards(report, scenarios, prices, alerts) {
+function cards(report, scenarios, prices, alerts, advice) {
   return [
     head(report), card("Buffer: nothing netted, as latency allows, all netted", buffers(report)),
-    card("Liquidation against help", race(report.venues)), whatIf(report),
+    card("Liquidation against help", race(report.venues)), adviceCard(report.portfolio.name, advice), whatIf(report),
     card("Chains and routes", chains(report, state.bridges, named)), venues(report),
     card("Scenarios", scenarios.heat_map ? heat(scenarios.heat_map) : el("p", { class: "quiet" }, "no scenario table: the service has no model or a figure is missing")),
     greeks(report), priceCard(report, prices), alertCard(alerts),
@@ -128,6 +128,44 @@ function priceCard(report, prices) {
 function alertCard(alerts) {
   if (!alerts.length) return card("Alerts", el("p", { class: "quiet" }, "none"));
   return card("Alerts", el("ul", { class: "plain" }, ...alerts.map((a) => el("li", { class: a.status }, `${a.created_at.slice(11, 19)} `, el("span", { class: "tone" }, a.status.replace("_", " ")), ` ${a.reason}`))));
+}
+
+let advising = null;
+function adviceCard(name, found) {
+  const section = card("Advice (tried on forks, nothing is signed)"), advice = found.advice;
+  section.id = "advice";
+  const overtaken = advice && found.report_id !== found.newest_report_id ? ", from an earlier report" : "";
+  const words = advice ? `${advice.reason} (${found.age_s} s old${overtaken})` : found.reason;
+  section.append(el("p", { class: found.state === "failed" ? "alarm" : "quiet", role: "status" }, found.state === "failed" ? `failed: ${found.reason}` : words));
+  const pending = found.state === "pending";
+  const ask = el("button", { id: "ask-advice", type: "button", onclick: () => askAdvice(name) }, pending ? "Being worked out…" : "Work out advice now");
+  ask.disabled = pending;
+  if (advice?.plans.length) section.append(el("ol", { class: "plain" }, ...advice.plans.map(planLine)));
+  section.append(ask);
+  clearTimeout(advising);
+  if (pending) advising = setTimeout(() => renewAdvice(name), EVERY_MS);
+  return section;
+}
+
+function planLine(plan) {
+  const late = plan.eta.p99_stress_s === null ? "may never arrive" : `${Math.round(Number(plan.eta.p99_stress_s))} s on a bad day`;
+  return el("li", { class: plan.after.status }, el("strong", {}, plan.about), ` ${plan.before.status.replace("_", " ")} → `, el("span", { class: "tone" }, plan.after.status.replace("_", " ")),
+    ` for ${usd(plan.cost_usd)} in fees, ${late}. ${plan.residual}.`);
+}
+
+async function askAdvice(name) {
+  try { drawAdvice(name, await api(`/v1/accounts/${encodeURIComponent(name)}/advice`, {})); } catch (error) { failed(error); }
+}
+
+async function renewAdvice(name) {
+  try { if (name === state.chosen) drawAdvice(name, await api(`/v1/accounts/${encodeURIComponent(name)}/advice`)); } catch (error) { failed(error); }
+}
+
+function drawAdvice(name, found) {
+  if (name !== state.chosen || !at("advice")) return;
+  const focused = document.activeElement?.id === "ask-advice";
+  at("advice").replaceWith(adviceCard(name, found));
+  if (focused) at("ask-advice").focus({ preventScroll: true });
 }
 
 function whatIf(report) {

@@ -55,6 +55,10 @@ async def look(page, url: str, said: list[str], world) -> None:
     assert await page.input_value("#spot") == "-25"
     assert "→" in await page.inner_text("#answer")
 
+    await chosen(page, "steady-lender")
+    await page.click("#ask-advice")
+    await page.wait_for_selector("#advice:has-text('do nothing')", timeout=WAIT_MS)
+
     await chosen(page, "stale-feed")
     assert "unknown" in await page.inner_text("main .head")
     await asyncio.to_thread(play, world, "crash-1")
