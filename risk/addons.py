@@ -20,7 +20,7 @@ from typing import Annotated
 import numpy as np
 
 from risk.arrays import FLOORS, INVERSE, OPTIONS, Kind, PortfolioArrays
-from risk.checks import F64, I32, as_floats, between, require
+from risk.checks import F64, I32, as_floats, between, number, require
 from risk.paramfile import Within, check_fields
 from risk.pricing import unit_values
 from risk.revalue import revalue
@@ -70,6 +70,10 @@ class AddonParams:
 
 def price_impact(notional_usd: F64, volume_usd: F64, sigma_day: F64, coefficient: float) -> F64:
     """Relative price move that trading so much causes: Y · sigma · sqrt(Q / V); arguments broadcast."""
+    between("notional_usd", np.asarray(notional_usd))
+    between("volume_usd", np.asarray(volume_usd), 0.0, above=True)
+    between("sigma_day", np.asarray(sigma_day), 0.0)
+    number("coefficient", coefficient, 0.0, 1e6)
     return np.asarray(coefficient * sigma_day * np.sqrt(np.abs(notional_usd) / volume_usd))
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from risk.checks import F64, Bool
+from risk.checks import F64, Bool, between
 
 YEAR_S = 31_536_000.0
 """Seconds of 365 days."""
@@ -51,6 +51,7 @@ def option_price(is_call: Bool | bool, spot: F64, strike: F64, tau_years: F64, v
     F64
         At least the intrinsic value of the discounted forward, at most S (call) or K·exp(-rT) (put).
     """
+    _check(spot, strike, tau_years, vol, rate)
     paid = strike * np.exp(-rate * tau_years)
     d1, d2 = _d1_d2(spot, paid, tau_years, vol)
     sign = np.where(is_call, 1.0, -1.0)
@@ -65,6 +66,7 @@ def forward_price(is_call: Bool | bool, forward: F64, strike: F64, tau_years: F6
     With σ√T = 0 the discounted intrinsic value. ``option_price`` with spot S and rate r is this one with
     F = S·exp(rT) and discount exp(-rT).
     """
+    between("discount", np.asarray(discount), 0.0)
     return discount * option_price(is_call, forward, strike, tau_years, vol, np.zeros(()))
 
 
@@ -72,6 +74,7 @@ def option_greeks(
     is_call: Bool | bool, spot: F64, strike: F64, tau_years: F64, vol: F64, rate: F64
 ) -> OptionGreeks:
     """Greeks of one European option; with σ√T = 0 gamma and vega are 0 and delta is 0 or ±1."""
+    _check(spot, strike, tau_years, vol, rate)
     discount = np.exp(-rate * tau_years)
     paid = strike * discount
     d1, d2 = _d1_d2(spot, paid, tau_years, vol)
@@ -91,6 +94,14 @@ def option_greeks(
         theta=-decay - sign * rate * held,
         rho=sign * tau_years * held + 0.0 * vega,
     )
+
+
+def _check(spot: F64, strike: F64, tau_years: F64, vol: F64, rate: F64) -> None:
+    """Refuse what is no number or out of bounds, naming it."""
+    between("strike", np.asarray(strike), 0.0, above=True)
+    for name, values in (("spot", spot), ("tau_years", tau_years), ("vol", vol)):
+        between(name, np.asarray(values), 0.0)
+    between("rate", np.asarray(rate))
 
 
 def _d1_d2(spot: F64, paid: F64, tau_years: F64, vol: F64) -> tuple[F64, F64]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from risk.checks import F64, Bool, as_flags, as_floats, between, distinct
+from risk.checks import F64, Bool, as_flags, as_floats, between, distinct, number
 from risk.errors import RiskInputError
 
 SETTLEMENT_S = 1_800.0
@@ -144,10 +144,3 @@ class Book:
         number("book.reserved_cash_usd", self.reserved_cash_usd, 0.0, MOST)
         distinct("book.markets", [market.name for market in self.markets])
         distinct("book.collaterals", [held.name for held in self.collaterals])
-
-
-def number(name: str, value: object, low: float, high: float) -> None:
-    """Raise ``RiskInputError`` unless ``value`` is a finite number in [low, high]."""
-    usable = isinstance(value, int | float | np.floating | np.integer) and not isinstance(value, bool)
-    if not usable or not low <= value <= high:  # type: ignore[operator]
-        raise RiskInputError(f"{name}: {value!r} must be a finite number in [{low:g}, {high:g}]")

@@ -25,7 +25,7 @@ from scipy.sparse import csr_array
 
 from risk.addons import price_impact
 from risk.arrays import REQUIREMENTS, Csr, PortfolioArrays
-from risk.checks import F64, as_floats, as_indices, between
+from risk.checks import F64, as_floats, as_indices, between, number
 from risk.errors import RiskInputError
 from risk.paramfile import Within
 from risk.pricing import unit_values
@@ -64,6 +64,10 @@ class Depth:
     volume_usd: F64
     """(F,) daily volume that liquidations trade against."""
     coefficient: Annotated[float, Within(0.0, 10.0)]
+
+    def __post_init__(self) -> None:
+        between("depth.volume_usd", np.asarray(self.volume_usd, dtype=np.float64), 0.0, above=True)
+        number("depth.coefficient", self.coefficient, 0.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

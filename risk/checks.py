@@ -78,6 +78,13 @@ def between(
     require(name, values, bad, f"finite and in {start}{low:g}, {high:g}{')' if high == INF else ']'}")
 
 
+def number(name: str, value: object, low: float, high: float) -> None:
+    """Raise ``RiskInputError`` unless ``value`` is a finite number in [low, high]."""
+    usable = isinstance(value, int | float | np.floating | np.integer) and not isinstance(value, bool)
+    if not usable or not low <= value <= high:  # type: ignore[operator]
+        raise RiskInputError(f"{name}: {value!r} must be a finite number in [{low:g}, {high:g}]")
+
+
 def distinct(name: str, names: Sequence[str]) -> None:
     """Refuse empty and repeated names."""
     seen: set[str] = set()

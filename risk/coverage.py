@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from risk.checks import F64
+from risk.checks import F64, between, number
 from risk.errors import RiskInputError
 from risk.latency import MODEL_STRESS, NEVER, Knots, cure_lag, mix
 from risk.mobility import KAPPA, G
@@ -92,6 +92,7 @@ def run_cell(cell: Cell, seed: np.random.SeedSequence, paths: int) -> Outcome:
 
 def wilson(hits: int, count: int, z: float = 2.5758) -> tuple[float, float]:
     """Wilson's interval of a share."""
+    number("z", z, 0.0, 100.0)
     p, zz = hits / count, z * z / count
     middle, half = p + zz / 2, z * np.sqrt(p * (1 - p) / count + zz / (4 * count))
     return float(max(0.0, (middle - half) / (1 + zz))), float((middle + half) / (1 + zz))
@@ -123,6 +124,7 @@ def _certain(tau_s: float) -> Knots:
 
 def share(law: ScanLaw, tau_s: float, kappa: float = KAPPA) -> float:
     """Mobility g of a certain lag."""
+    number("kappa", kappa, 0.0, 100.0)
     return min(1.0, kappa * G(law, [_certain(tau_s)], [1.0], [1.0]) / G(law, [NEVER], [1.0], [1.0]))
 
 
@@ -137,6 +139,8 @@ def placement(losses: F64, g: F64) -> F64:
     A component's share goes to its accounts by their isolated risk. The floors are then held and the sum is R_uni;
     spread any other way the same total fails (RISK section 5).
     """
+    between("losses", losses)
+    between("g", g, 0.0)
     isolated = worst_of(losses)
     heights = np.unique(np.append(np.minimum(g, 1.0), (0.0, 1.0)))
     placed = np.zeros(len(losses))
@@ -168,6 +172,8 @@ def pair_book(
 
     With jumps both legs must be of one size: they then cancel in the netted loss.
     """
+    number("correlation", correlation, -1.0, 1.0)
+    number("ratio", ratio, 0.0, 1e6)
     exposure, matrix = _pair(correlation, ratio)
     losses = pair_losses(np.abs(exposure) * buffer_of_day(law), _netted(exposure, matrix))
     placed = placement(losses, share(law, tau_s) * OTHERS)
@@ -176,6 +182,8 @@ def pair_book(
 
 def pair_losses(isolated: F64, net: float) -> F64:
     """Two scenarios in which each leg in turn loses its isolated buffer and both together the netted one."""
+    between("isolated", isolated)
+    number("net", net, -1e30, 1e30)
     return np.array([[isolated[0], net - isolated[1]], [net - isolated[0], isolated[1]]])
 
 

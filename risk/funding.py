@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from risk.checks import F64, as_floats, require
+from risk.checks import F64, as_floats, number, require
 from risk.errors import RiskInputError
 from risk.latency import AT_ONCE, NEVER, Knots, cure_lag, inclusion_s, mix
 from risk.mobility import Mobility
@@ -136,6 +136,7 @@ def arrivals(
 
 def time_to_fund(found: Arrivals, need_usd: float = 0.0) -> float:
     """Seconds until ``need_usd`` has arrived, at the confidence and stress of ``found``; inf if it never does."""
+    number("need_usd", need_usd, 0.0, 1e300)
     at = found.marginal(need_usd)
     return float("inf") if at is None else float(found.lag_s[at])
 
@@ -147,7 +148,11 @@ def rescue_probability(knots: Knots, ttl_s: float) -> float:
 
 def drawdown_at(D: F64, horizons_s: F64, t_s: F64) -> F64:
     """D at times (n,) from D (K,) on horizons (K,): linear in ln h, the first value before the first horizon."""
-    return np.asarray(np.interp(np.log(np.maximum(t_s, 1e-9)), np.log(horizons_s), D), np.float64)
+    if not (horizons_s[0] > 0 and (np.diff(horizons_s) > 0).all()):
+        raise RiskInputError(f"horizons_s: must be positive and increase, were {horizons_s.tolist()}")
+    found = np.asarray(np.interp(np.log(np.maximum(t_s, 1e-9)), np.log(horizons_s), D), np.float64)
+    require("D at t_s", found, np.isnan(found), "a number: D or t_s holds nan")
+    return found
 
 
 def _moments(horizons_s: F64, found: Arrivals, until_s: float) -> tuple[F64, F64]:
@@ -164,6 +169,7 @@ def liquidity_coverage(
     surplus_usd: float, D: F64, horizons_s: F64, found: Arrivals, until_s: float = DAY_S
 ) -> float:
     """Min over t in (0, until] of (S + deliverable(t)) / D(t)."""
+    number("surplus_usd", surplus_usd, -1e300, 1e300)
     times, before = _moments(horizons_s, found, until_s)
     loss = drawdown_at(D, horizons_s, times)
     covered = np.full(len(times), np.inf if surplus_usd >= 0 else -np.inf)
@@ -173,6 +179,7 @@ def liquidity_coverage(
 
 def rescue_gap_usd(surplus_usd: float, D: F64, horizons_s: F64, found: Arrivals, until_s: float = DAY_S) -> float:
     """Max over t in (0, until] of (D(t) - S - deliverable(t))+; never below a surplus that is negative already."""
+    number("surplus_usd", surplus_usd, -1e300, 1e300)
     times, before = _moments(horizons_s, found, until_s)
     short = drawdown_at(D, horizons_s, times) - surplus_usd - before
     return float(max(0.0, -surplus_usd, short.max()))

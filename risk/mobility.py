@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from risk.checks import F64
+from risk.checks import F64, between
 from risk.errors import RiskInputError
 from risk.latency import Knots, Reaction, StressState, cure_lag, default_stress, inclusion_s, mix
 from risk.routes import Route
@@ -209,5 +209,6 @@ def _matrix(chains: Sequence[str], lags: Mapping[tuple[str, str], tuple[Lag, ...
 
 def account_g(g: F64, chain_of_account: npt.ArrayLike) -> F64:
     """(V, V) g between venue accounts from the (C, C) matrix and the chain index of each account."""
+    between("g", g, 0.0)
     index = np.asarray(chain_of_account, np.intp)
     return np.asarray(g[np.ix_(index, index)], dtype=np.float64)

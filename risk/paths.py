@@ -155,7 +155,9 @@ def breach_probability(
     deep = as_floats("deep_surplus", deep, (portfolio.count,))
     between("deep_surplus", deep, high=0.0)
     carry = np.zeros(portfolio.count) if carry_usd_per_s is None else carry_usd_per_s
-    carry = np.maximum(as_floats("carry_usd_per_s", carry, (portfolio.count,)), 0.0)
+    carry = as_floats("carry_usd_per_s", carry, (portfolio.count,))
+    between("carry_usd_per_s", carry)
+    carry = np.maximum(carry, 0.0)
     moves = _factor_paths(portfolio, params, sigma, rng)
     return _Walk(portfolio, params, deep, carry).breaches(moves)
 

@@ -58,7 +58,7 @@ from risk.arrays import (
     Kind,
 )
 from risk.black76 import YEAR_S, option_price
-from risk.checks import F64
+from risk.checks import F64, between
 from risk.errors import RiskInputError
 
 FLOOR_LEAST_TAU = 1.0 / YEAR_S
@@ -163,6 +163,9 @@ def _floor_put(rows: Rows) -> F64:
 
 def range_holdings(lower: F64, upper: F64, price: F64) -> tuple[F64, F64]:
     """Base and quote tokens in one unit of liquidity at a price of base in quote; the arguments broadcast."""
+    for name, bound in (("lower", lower), ("upper", upper)):
+        between(f"range.{name}", np.asarray(bound), 0.0, above=True)
+    between("range.price", np.asarray(price), 0.0)
     root = np.sqrt(np.clip(price, lower, upper))
     return 1.0 / root - 1.0 / np.sqrt(upper), root - np.sqrt(lower)
 

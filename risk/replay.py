@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from risk.checks import F64, Bool
+from risk.checks import F64, Bool, between
 from risk.errors import RiskInputError
 from risk.latency import Knots
 from risk.mobility import KAPPA, G
@@ -111,6 +111,7 @@ class PairReplay:
 
 def netted_multiple(bars: Bars, unit: F64, columns: tuple[int, int], starts: Rows, q: float = 0.99) -> float:
     """Quantile of the running maximum of the standardised netted loss over a day, closes; larger side."""
+    between("unit[starts]", unit[starts][:, columns], 0.0, above=True)
     steps = round(bars.per_day)
     long_leg, short_leg = (_moves(bars, unit, column, starts, steps) for column in columns)
     netted = long_leg - short_leg  # the long loses when its price falls: both signs are taken

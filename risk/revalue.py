@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from risk.arrays import Csr, PortfolioArrays
-from risk.checks import F64, I32
+from risk.checks import F64, I32, between
 from risk.errors import RiskInputError
 from risk.pricing import unit_values, value_of
 from risk.scenarios import ScenarioSet, vol_factors
@@ -58,6 +58,8 @@ def shocked_quotes(portfolio: PortfolioArrays, factor_shock: F64, basis_shock: F
 
 def _moves(factor: I32, basis: I32, factor_shock: F64, basis_shock: F64) -> F64:
     """(N, S) factors on a price."""
+    for name, shock in (("factor_shock", factor_shock), ("basis_shock", basis_shock)):
+        between(name, shock, -1.0)
     # Index -1 (no factor, no basis) picks the appended column that never moves.
     still = np.ones((len(factor_shock), 1))
     by_factor = np.concatenate([1.0 + factor_shock, still], axis=1)

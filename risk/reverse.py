@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from risk.arrays import NONLINEAR, FactorArrays, PortfolioArrays
-from risk.checks import F64, as_floats, between
+from risk.checks import F64, as_floats, between, number
 from risk.distance import distance_to_liquidation
 from risk.errors import RiskInputError
 from risk.pricing import linear_slopes, unit_values, value_of
@@ -47,6 +47,7 @@ class ReverseStress:
 
 def factor_covariance(factors: FactorArrays, correlation: float) -> F64:
     """(F, F) of a day's relative moves: one correlation between crypto factors, stable ones on their own."""
+    number("correlation", correlation, -1.0, 1.0)
     crypto = ~factors.is_stable
     matrix = np.where(np.outer(crypto, crypto), correlation, 0.0)
     np.fill_diagonal(matrix, 1.0)
@@ -72,6 +73,7 @@ def reverse_stress(portfolio: PortfolioArrays, covariance: F64) -> ReverseStress
 
 def surplus_at(portfolio: PortfolioArrays, accounts: Rows, moves: F64) -> F64:
     """(M, K) surplus of each of (M,) accounts after each of its (M, K, F) relative moves of the factors."""
+    between("moves", moves, -1.0)
     return _Accounts(portfolio, accounts)(moves)
 
 

@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 from scipy.special import ndtri
 
 from risk.arrays import Csr
-from risk.checks import F64, I32, Bool, as_floats, between
+from risk.checks import F64, I32, Bool, as_floats, between, number
 from risk.errors import RiskInputError
 from risk.optionmatrix import Engine
 from risk.tail import expected_shortfall, tail_rows
@@ -124,6 +124,7 @@ def screen(
     """Every account on the grid; ES over the full set where surplus < ``near`` x the grid's loss, or asked for."""
     free = as_floats("surplus", surplus, (int(units.shape[0]),))
     between("surplus", free)
+    number("near", near, 0.0, 1e9)
     loss = np.maximum(scan(units, grid_changes, threads=threads).most, 0.0)
     close = free < near * loss
     by_es = close if asked is None else close | asked

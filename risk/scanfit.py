@@ -20,7 +20,7 @@ import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 from scipy.signal import lfilter
 
-from risk.checks import F64
+from risk.checks import F64, number
 from risk.errors import RiskInputError
 from risk.scanlaw import DAY_S
 from risk.scantable import ScanTable
@@ -76,6 +76,8 @@ def bars_of(close: npt.ArrayLike, high: npt.ArrayLike, low: npt.ArrayLike, step_
 
 def daily_volatility(bars: Bars, decay: float = DECAY_PER_DAY, stressed_weight: float = STRESSED_WEIGHT) -> F64:
     """(T, assets) daily volatility known at the start of each bar, with its stressed part; nan in warm-up."""
+    number("decay", decay, 1e-6, 1.0)
+    number("stressed_weight", stressed_weight, 0.0, 1.0)
     squared = (bars.close - bars.start) ** 2 * bars.per_day
     warm = _warm_up(bars)
     if len(squared) <= warm:
@@ -123,6 +125,7 @@ def window_maxima(bars: Bars, h_s: float, starts: npt.NDArray[np.intp]) -> tuple
 
 
 def _bars(span_s: float, step_s: float, name: str) -> int:
+    number(name, span_s, 0.0, 1e12)
     count = round(span_s / step_s)
     if count < 1 or abs(count * step_s - span_s) > 1e-6 * span_s:
         raise RiskInputError(f"{name}: {span_s:g} s must be a multiple of the bars' {step_s:g} s")
@@ -136,7 +139,7 @@ def survival_levels(count: int = 64) -> F64:
 
 
 def pooled_quantiles(moves: F64, survival: F64) -> F64:
-    """Quantiles of all standardised moves together at the survival levels; the next larger observation stands."""
+    """Quantiles of all standardised moves (nan left out) at the survival levels; the next larger one stands."""
     return np.asarray(np.quantile(moves[np.isfinite(moves)], 1.0 - survival, method="higher"), np.float64)
 
 

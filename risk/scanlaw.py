@@ -65,8 +65,8 @@ def _broadcast(
 
 
 def _with_edges(probability: F64, b: F64, tau_days: F64) -> F64:
-    """M is 0 at lag 0 and at least 0 always; probabilities stay in [0, 1]."""
-    bounded = np.where(b <= 0, 1.0, np.clip(probability, 0.0, 1.0))
+    """M is 0 at lag 0, at least 0 always and never infinite; probabilities stay in [0, 1]."""
+    bounded = np.where(b <= 0, 1.0, np.where(np.isposinf(b), 0.0, np.clip(probability, 0.0, 1.0)))
     return np.asarray(np.where(tau_days == 0, np.where(b < 0, 1.0, 0.0), bounded), dtype=np.float64)
 
 
@@ -183,9 +183,13 @@ class Empirical:
                 f"was {horizon_s:g}; fit a table with that horizon or use another law"
             )
         lags = np.minimum(np.asarray(tau_s, np.float64), horizon_s)
+        if not (lags >= 0).all():
+            raise RiskInputError("tau_s: expected lags >= 0 (inf allowed), was nan or negative")
         return partial(self._survival, lags, self.table.log_quantiles(lags))
 
     def _survival(self, tau_s: F64, log_quantile: F64, b: npt.ArrayLike, ratio: npt.ArrayLike) -> F64:
         """Survival at b / ratio by rows of log quantiles (..., knots)."""
         x = np.broadcast_to(np.asarray(b, np.float64) / np.asarray(ratio, np.float64), tau_s.shape)
+        if np.isnan(x).any():
+            raise RiskInputError("b_over_sigma, ratio: expected numbers, was nan")
         return _with_edges(self.table.survival_at(x, log_quantile), x, tau_s)

@@ -20,7 +20,7 @@ import numpy as np
 
 from risk.arrays import FactorArrays
 from risk.black76 import DAY_YEARS, YEAR_S
-from risk.checks import F64, I32, as_floats, as_indices, between, distinct
+from risk.checks import F64, I32, as_floats, as_indices, between, distinct, number
 from risk.errors import RiskInputError
 from risk.gridparams import GridParams, load_grid, params_hash
 
@@ -110,6 +110,7 @@ def vol_multiplier(vol: VolShock, expiry_s: F64, vol_shift: I32, scale: float = 
 
 def vol_factors(scenarios: ScenarioSet, expiry_s: F64, scale: float = 1.0) -> F64:
     """(N, S) factor on each instrument's volatility: the set's up and down rows times its moves, both by tenor."""
+    number("scale", scale, 0.0, 1e3)
     by_shift = vol_multiplier(scenarios.vol, expiry_s, scenarios.vol_shift, scale)
     if scenarios.vol_move is None:
         return by_shift

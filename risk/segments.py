@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from risk.arrays import F64
+from risk.checks import number
 from risk.errors import RiskInputError
 from risk.unified import ExpectedShortfall, worst_of
 
@@ -26,6 +27,7 @@ class TailRows:
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:
             raise RiskInputError(f"rows: [{self.start}, {self.stop}) is empty or below 0")
+        number("level", self.level, 0.0, 1.0)
         if not 1.0 <= self.scale <= 2.0:
             raise RiskInputError(f"scale: {self.scale} must be in [1, 2]")
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from risk.checks import F64, Bool
+from risk.checks import F64, Bool, between, number
 from risk.errors import RiskInputError
 from risk.latency import Knots
 from risk.scanlaw import DAY_S, YEAR_S, JumpKind
@@ -39,6 +39,9 @@ class MarketState:
     sigma_daily: float
     latency: Knots | None = None
     """Cure lag of every transfer on such a day; None: the book's own certain lags."""
+
+    def __post_init__(self) -> None:
+        number("sigma_daily", self.sigma_daily, 0.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +71,8 @@ class KeeperBook:
         venues = len(self.exposure)
         if not self.correlation.shape == self.lag_s.shape == (venues, venues) or self.placed.shape != (venues,):
             raise RiskInputError(f"KeeperBook: exposure, correlation, placed, lag_s must fit {venues} venues")
+        between("KeeperBook.exposure", self.exposure)
+        between("KeeperBook.correlation", self.correlation, -1.0 - 1e-9, 1.0 + 1e-9)
         if not (np.isfinite(self.placed).all() and (self.placed > 0).all()):
             raise RiskInputError(f"KeeperBook.placed: must be positive, was {self.placed.tolist()}")
         if not (self.lag_s >= 0).all():

@@ -65,6 +65,7 @@ def expected_shortfall(losses: F64, level: float) -> F64:
 
 def contributions(position_losses: F64, tail: Tail) -> F64:
     """(P,) component ES of (P, S) position losses: sums to ``tail.es``."""
+    between("position_losses", position_losses)
     inside = tail.weight > 0.0
     parts: F64 = position_losses[:, inside] @ tail.weight[inside]
     return parts

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
-from risk.checks import F64, as_floats, between
+from risk.checks import F64, as_floats, between, number
 from risk.errors import RiskInputError
 
 LAMBDA, WARM, WINDOW = 0.97, 30, 500
@@ -37,6 +37,7 @@ class Forecast:
 
 def ewma_sigma(returns: F64, decay: float = LAMBDA, warm: int = WARM) -> F64:
     """(T, ...) volatility forecast for each day from the days before; nan for the first ``warm``."""
+    number("decay", decay, 1e-6, 1.0)
     past = as_floats("returns", returns, np.shape(returns))
     between("returns", past)
     if len(past) <= warm:
@@ -50,6 +51,7 @@ def ewma_sigma(returns: F64, decay: float = LAMBDA, warm: int = WARM) -> F64:
 
 def filtered(returns: F64, rate: float = 0.01, tail_rate: float = 0.025, window: int = WINDOW) -> Forecast:
     """Forecast from standardised past losses; (T,) or (T, R) for several series at once."""
+    _check_rates(rate, tail_rate)
     sigma = ewma_sigma(returns)
     standard = -np.asarray(returns) / sigma
     var, tail, shortfall = (np.full(sigma.shape, np.nan) for _ in range(3))
@@ -59,6 +61,11 @@ def filtered(returns: F64, rate: float = 0.01, tail_rate: float = 0.025, window:
         shortfall[day] = past[: max(1, round((len(past) + 1) * tail_rate))].mean(axis=0)
     shortfall = np.maximum(shortfall, tail)
     return Forecast(sigma * var, sigma * tail, sigma * shortfall, rate, tail_rate)
+
+
+def _check_rates(rate: float, tail_rate: float) -> None:
+    number("rate", rate, 1e-9, 0.5)
+    number("tail_rate", tail_rate, 1e-9, 0.5)
 
 
 def _order(largest_first: F64, rate: float) -> F64:
@@ -72,6 +79,7 @@ def _order(largest_first: F64, rate: float) -> F64:
 
 def normal(returns: F64, rate: float = 0.01, tail_rate: float = 0.025) -> Forecast:
     """Forecast of the normal law with the same volatility."""
+    _check_rates(rate, tail_rate)
     sigma = ewma_sigma(returns)
     begins = norm.isf(tail_rate)
     return Forecast(
@@ -81,6 +89,8 @@ def normal(returns: F64, rate: float = 0.01, tail_rate: float = 0.025) -> Foreca
 
 def grid_range(returns: F64, range_sigmas: float, sigma_floor: float) -> F64:
     """(T,) loss of the book when it falls by the grid's whole range."""
+    number("range_sigmas", range_sigmas, 0.0, 1e3)
+    number("sigma_floor", sigma_floor, 0.0, 10.0)
     return np.asarray(-np.expm1(-range_sigmas * np.maximum(ewma_sigma(returns), sigma_floor)))
 
 
@@ -106,6 +116,8 @@ def observed_hits(
     bars = round(86_400 / step_s)
     if bars < 1 or bars * step_s != 86_400:
         raise RiskInputError(f"step_s: {step_s} must divide a day")
+    for horizon in horizons_s:
+        number("horizons_s", horizon, 1.0, 1e9)
     log_close = np.log(close[: (len(close) - 1) // bars * bars + 1 : bars])
     returns = np.diff(log_close)
     known = np.isfinite(returns)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from risk.checks import F64, Bool, require
+from risk.checks import F64, Bool, number, require
 from risk.errors import RiskInputError
 
 COMPILED_FROM = 64
@@ -21,7 +21,7 @@ RiskMeasure = Callable[[F64], F64]
 
 def worst_of(losses: F64) -> F64:
     """Worst scenario, at least 0: for grid models."""
-    return np.asarray(np.maximum(losses.max(axis=-1), 0.0), dtype=np.float64)
+    return _known(np.maximum(losses.max(axis=-1), 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,17 @@ class ExpectedShortfall:
         """Losses (..., S) to (...)."""
         whole, share = self.count(losses.shape[-1])
         worst = -np.sort(-losses, axis=-1)
+        _known(worst[..., 0])
+        _known(worst[..., -1])  # where sorting puts what is no number
         tail = worst[..., :whole].sum(axis=-1) + (share * worst[..., whole] if share else 0.0)
         return np.asarray(np.maximum(tail / (whole + share), 0.0), dtype=np.float64)
+
+
+def _known(measured: F64) -> F64:
+    """The same; refuses a measure of losses of which one is no number (a maximum and a sort show it)."""
+    found = np.asarray(measured, dtype=np.float64)
+    require("risk of losses", found, ~np.isfinite(found), "finite: a loss is nan or infinite")
+    return found
 
 
 def expected_shortfall(level: float = 0.975) -> RiskMeasure:
@@ -120,6 +129,9 @@ def _plain(losses: F64, g: F64, rho: RiskMeasure) -> tuple[F64, F64, F64]:
 
 def interpolated(iso: float, net: float, g: float) -> float:
     """Return R_uni where one g holds between all accounts: net + g (iso - net)."""
+    number("iso", iso, -1e300, 1e300)
+    number("net", net, -1e300, 1e300)
+    number("g", g, 0.0, 1e9)
     return net + g * (iso - net)
 
 

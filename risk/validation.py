@@ -21,7 +21,7 @@ import numpy as np
 from scipy.special import xlog1py, xlogy
 from scipy.stats import binom, chi2
 
-from risk.checks import F64, Bool, as_flags, as_floats, between, require
+from risk.checks import F64, Bool, as_flags, as_floats, between, number, require
 from risk.errors import RiskInputError
 
 GREEN, YELLOW = 0.95, 0.9999
@@ -121,6 +121,10 @@ def z2_p_value(z2: float, draws: F64, shortfall: float, rate: float) -> float:
     The law's quantile at 1 - ``rate`` is taken from all draws; losses and ``shortfall`` in one unit.
     """
     draws = as_floats("draws", draws, np.shape(draws))
+    between("draws", draws)
+    number("z2", z2, -1e300, 1e300)
+    number("shortfall", shortfall, 1e-300, 1e300)
+    number("rate", rate, 1e-9, 1.0)
     if draws.ndim != 2 or not draws.size:
         raise RiskInputError(f"draws: has shape {draws.shape}, must have (histories, days)")
     quantile = float(np.quantile(draws, 1.0 - rate))

@@ -83,7 +83,7 @@ def garch_variance(returns: F64, models: tuple[Garch, ...]) -> F64:
 
 def garch_forecast(next_variance: float, model: Garch, steps: int) -> float:
     """Variance of the sum of the next ``steps`` returns, given that of the next one."""
-    if steps < 1 or next_variance <= 0.0:
+    if steps < 1 or not 0.0 < next_variance < np.inf:
         raise RiskInputError(f"steps {steps} must be at least 1 and next_variance {next_variance} above 0")
     decayed = (1.0 - model.persistence**steps) / (1.0 - model.persistence)
     return steps * model.long_run + (next_variance - model.long_run) * decayed
@@ -91,6 +91,7 @@ def garch_forecast(next_variance: float, model: Garch, steps: int) -> float:
 
 def floored_sigma(sigma_path: F64) -> F64:
     """(F,) volatility against procyclicality: 0.75·now + 0.25·largest so far (EMIR RTS 153/2013 art. 28)."""
+    between("sigma_path", sigma_path, 0.0)
     now, hard = sigma_path[-1], sigma_path.max(axis=0)
     mixed: F64 = np.maximum((1.0 - STRESSED_WEIGHT) * now + STRESSED_WEIGHT * hard, now)
     return mixed

@@ -20,7 +20,7 @@ figures.
 from dataclasses import dataclass
 from typing import Annotated
 
-from risk.book import number
+from risk.checks import number
 from risk.errors import ParameterError, RiskInputError
 from risk.paramfile import Within, check_fields, load
 

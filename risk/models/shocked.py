@@ -11,7 +11,7 @@ import numpy as np
 
 from risk.black76 import YEAR_S, forward_price
 from risk.book import Market
-from risk.checks import F64, I32, Bool
+from risk.checks import F64, I32, Bool, between, number
 
 DAY_S = 86_400.0
 TENOR_S = 30.0 * DAY_S
@@ -94,6 +94,10 @@ def flatten(market: Market) -> Flat:
 
 def tenor_reach(seconds: F64, short_power: float, long_power: float, floor_days: float) -> F64:
     """(E,) k = (30 d / max(T, floor))^p; T <= 30 d takes the short power."""
+    between("seconds", seconds, 0.0)
+    number("short_power", short_power, 0.0, 10.0)
+    number("long_power", long_power, 0.0, 10.0)
+    number("floor_days", floor_days, 1e-6, 3650.0)
     power = np.where(seconds <= TENOR_S, short_power, long_power)
     reach: F64 = (TENOR_S / np.maximum(seconds, floor_days * DAY_S)) ** power
     return reach

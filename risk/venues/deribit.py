@@ -12,7 +12,7 @@ Source: Deribit API reference (private/simulate_portfolio, pme) and its portfoli
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from risk.book import number
+from risk.checks import number
 from risk.errors import RiskInputError
 
 MM_SHARE = 0.8
@@ -24,6 +24,10 @@ class Offset:
 
     share: float
     most: float
+
+    def __post_init__(self) -> None:
+        number("offset.share", self.share, 0.0, 1.0)
+        number("offset.most", self.most, 0.0, 1e30)
 
     def credited(self, pnl: float) -> float:
         """A loss in full, a gain in part."""
@@ -55,6 +59,7 @@ def linear_array(delta: float, price_range: float, buckets: int = 9) -> list[flo
 
     A position of Δ coins gains Δ·m/(1 + m) coins when the price moves by m.
     """
+    number("delta", delta, -1e30, 1e30)
     number("price_range", price_range, 0.0, 0.9)
     if buckets < 3 or buckets % 2 == 0:
         raise RiskInputError(f"buckets: {buckets} must be odd and at least 3")
@@ -65,6 +70,8 @@ def linear_array(delta: float, price_range: float, buckets: int = 9) -> list[flo
 
 def roll_shock(deltas: Mapping[float, float], least_move: float, annual_move: float) -> float:
     """``deltas`` by years to expiry, perpetuals at 0."""
+    number("least_move", least_move, 0.0, 10.0)
+    number("annual_move", annual_move, 0.0, 10.0)
     for years, delta in deltas.items():
         number("years to expiry", years, 0.0, 100.0)
         number(f"deltas[{years:g}]", delta, -1e30, 1e30)
@@ -74,13 +81,18 @@ def roll_shock(deltas: Mapping[float, float], least_move: float, annual_move: fl
 def delta_shock(delta_usd: float, max_shock: float, threshold_usd: float, free_usd: float = 0.0) -> float:
     """USD; grows linearly with the book up to ``max_shock`` at the threshold."""
     number("delta_usd", delta_usd, -1e30, 1e30)
+    number("max_shock", max_shock, 0.0, 10.0)
     number("threshold_usd", threshold_usd, 1e-9, 1e30)
+    number("free_usd", free_usd, 0.0, 1e30)
     size = abs(delta_usd)
     return 0.0 if size <= free_usd else size * max_shock * min(size / threshold_usd, 1.0)
 
 
 def damped(pnl: float, fraction: float, dampener: float) -> float:
     """An extended row."""
+    number("pnl", pnl, -1e30, 1e30)
+    number("fraction", fraction, 0.0, 1.0)
+    number("dampener", dampener, 0.0, 1e30)
     return min(fraction * pnl + dampener, 0.0) if pnl < 0.0 else fraction * pnl
 
 
@@ -101,4 +113,8 @@ def requirement(
     scenario_pnl: Sequence[float], roll: float = 0.0, delta: float = 0.0, correlation: float = 0.0
 ) -> Requirement:
     """Worst row (0 where every row gains) and the charges."""
+    for name, value in (("roll", roll), ("delta", delta), ("correlation", correlation)):
+        number(name, value, 0.0, 1e30)
+    for index, pnl in enumerate(scenario_pnl):
+        number(f"scenario_pnl[{index}]", pnl, -1e30, 1e30)
     return Requirement(max(0.0, -min(scenario_pnl, default=0.0)), roll, delta, correlation)

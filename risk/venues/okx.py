@@ -10,7 +10,7 @@ Source: OKX API documentation (position builder) and its portfolio margin page.
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
-from risk.book import number
+from risk.checks import number
 
 IM_FACTOR = 1.3
 EXTREME_SHARE = 0.5

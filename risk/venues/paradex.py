@@ -10,7 +10,7 @@ Source: tradeparadex/paradex-docs, risk system pages.
 
 from collections.abc import Sequence
 
-from risk.book import number
+from risk.checks import number
 
 
 def cross_initial(position: float, buys: float, sells: float, imf: float, price: float) -> float:
@@ -28,6 +28,8 @@ def min_delta(deltas: Sequence[float], spot: float, net_rate: float = 0.02, hedg
     for index, delta in enumerate(deltas):
         number(f"deltas[{index}]", delta, -1e30, 1e30)
     number("spot", spot, 0.0, 1e30)
+    number("net_rate", net_rate, 0.0, 1.0)
+    number("hedged_rate", hedged_rate, 0.0, 1.0)
     net, gross = abs(sum(deltas)), sum(abs(delta) for delta in deltas)
     return (net_rate * net + hedged_rate * 0.5 * (gross - net)) * spot
 
@@ -39,5 +41,6 @@ def portfolio_requirements(
     given = (("scan_usd", scan_usd), ("min_delta_usd", min_delta_usd))
     for name, value in (*given, ("funding_usd", funding_usd), ("fee_usd", fee_usd)):
         number(name, value, 0.0, 1e30)
+    number("mm_share", mm_share, 0.0, 1.0)
     net, provisions = max(scan_usd, min_delta_usd), funding_usd + fee_usd
     return net + provisions, mm_share * net + provisions
