@@ -175,17 +175,17 @@ async def test_a_receiver_that_is_down_for_a_day_gets_every_alert(store):
         notifier = Notifier(store, (hook(script.url),), DeliverySettings(), clock=lambda: clock[0])
         begin, alerts = clock[0], []
         while clock[0] - begin < timedelta(days=1):
-            if (clock[0] - begin) % timedelta(hours=3) == timedelta(0):
+            if (clock[0] - begin) % timedelta(hours=6) == timedelta(0):
                 alerts.append(await alert_to(store, notifier, f"p{len(alerts)}"))
             await notifier.drain()
             clock[0] += timedelta(minutes=15)
         tried = len(script.bodies)
         script.answers[:] = [204]
         clock[0] += timedelta(minutes=15)
-        assert await notifier.drain() == len(alerts) == 8
+        assert await notifier.drain() == len(alerts) == 4
     assert await Outbox(store).undelivered() == 0
     assert set(script.ids) == {alert.id for alert in alerts}
-    assert 8 * 20 < tried < 8 * 110
+    assert 4 * 20 < tried < 4 * 110
     assert (await states(store))["desk"].failures == 0
 
 

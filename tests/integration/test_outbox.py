@@ -83,7 +83,7 @@ async def test_a_late_failure_takes_back_no_answer_and_no_other_s_claim(store):
     outbox, _ = Outbox(store), await one_alert(store)
     (slow,) = await outbox.claim("hook", "a", WHEN, LEASE_S, 10)
     (taken_over,) = await outbox.claim("hook", "b", SOON, LEASE_S, 10)
-    await settle(outbox, slow, FAILED, SOON)
+    await settle(outbox, slow, FAILED, SOON, after_s=0)
     assert await outbox.claim("hook", "c", SOON, LEASE_S, 10) == []
     await settle(outbox, taken_over, TAKEN, SOON, "b")
     await settle(outbox, slow, FAILED, SOON)
@@ -96,6 +96,16 @@ async def test_a_first_attempt_and_a_retry_wait_for_no_clock_that_was_set_back(s
     await settle(outbox, claim, FAILED, WHEN, after_s=900)
     assert await outbox.claim("hook", "a", WHEN - timedelta(seconds=30), LEASE_S, 10) == []
     assert len(await outbox.claim("hook", "a", WHEN - timedelta(hours=1), LEASE_S, 10)) == 1
+
+
+async def test_what_waits_for_a_receiver_that_answers_again_is_due_at_once(store):
+    outbox, first = Outbox(store), await one_alert(store)
+    (claim,) = await outbox.claim("hook", "a", WHEN, LEASE_S, 10)
+    assert (await settle(outbox, claim, FAILED, WHEN, after_s=900)).began_to_fail
+    await store.append([a_report("other", Status.WATCH)], status_change, ["hook"])
+    (second,) = await outbox.claim("hook", "a", WHEN, LEASE_S, 10)
+    assert (await settle(outbox, second, TAKEN, WHEN)).recovered
+    assert [claim.message.id for claim in await outbox.claim("hook", "a", WHEN, LEASE_S, 10)] == [first.id]
 
 
 async def test_new_alerts_go_before_a_backlog_and_receivers_are_apart(store):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import multiprocessing
 import os
 import random
@@ -40,6 +41,7 @@ def hooks(urls):
 
 def life(dsn: str, urls: dict[str, str], journal: str, seed: int) -> None:
     """A process of the service: appends reports with their alerts and delivers, until it is killed."""
+    logging.disable()
     asyncio.run(_life(dsn, urls, journal, random.Random(seed)))
 
 
@@ -95,7 +97,7 @@ class Ward:
             self.wrong.append(f"{alert.id} came with two bodies")
         mood = "ok" if name == "pager" else self.rng.choice(["ok", "ok", "500", "cut", "slow", "late"])
         self.answers[mood] += 1
-        if mood == "cut":
+        if mood == "cut" and request.transport is not None:
             request.transport.abort()
         elif mood in {"slow", "late"}:
             await asyncio.sleep(TIMEOUT_S * (2 if mood == "late" else 0.5))
