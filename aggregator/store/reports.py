@@ -36,6 +36,13 @@ class ReportLog:
         found = await self.page(portfolio, limit=1)
         return (found[0].seq, found[0].body) if found else None
 
+    async def body(self, report_id: str) -> bytes | None:
+        """JSON of a report as it was stored, by whichever version; None where there is none of the id."""
+        query = select(col(ReportRow.body)).where(col(ReportRow.id) == report_id)
+        async with self._store.transaction(writing=False) as connection:
+            found = (await connection.execute(query)).scalar()
+        return None if found is None else found.encode()
+
     async def page(
         self,
         portfolio: str,

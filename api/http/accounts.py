@@ -139,10 +139,17 @@ async def get_history(request: web.Request) -> web.Response:
 
 async def get_report(request: web.Request) -> web.Response:
     """A stored report by its id, for ever the same."""
-    report = await request.app[DEPS].store.report(request.match_info["report"])
-    if report is None or report.portfolio.name not in visible_names(request):
-        raise Problem(404, "no_such_report", f"{request.match_info['report'][:60]!r}: no report of this id")
-    return reply(request, report)
+    body, _ = await stored_report(request, request.match_info["report"])
+    return reply_bytes(request, body)
+
+
+async def stored_report(request: web.Request, report_id: str) -> tuple[bytes, MarginReport]:
+    """A report as it was stored and as a value; a Problem where the caller may not see one of the id."""
+    body = await ReportLog(request.app[DEPS].store).body(report_id)
+    report = None if body is None else MarginReport.model_validate_json(body)
+    if body is None or report is None or report.portfolio.name not in visible_names(request):
+        raise Problem(404, "no_such_report", f"{report_id[:60]!r}: no report of this id")
+    return body, report
 
 
 async def get_accounts(request: web.Request) -> web.Response:

@@ -14,8 +14,9 @@ from aggregator.statements.merkle import leaf_of
 from aggregator.statements.model import Statement
 from aggregator.statements.settings import StatementSettings
 from aggregator.statements.typed import address_of, signer_of
+from aggregator.store.reports import ReportLog
 from api.errors import Problem
-from api.http.accounts import Page
+from api.http.accounts import Page, stored_report
 from api.http.answer import Body, body_of, paged, query_of, reply
 from api.http.caller import visible, visible_names
 from api.http.cursor import cursor_of, seq_of
@@ -69,8 +70,8 @@ async def make_statement(request: web.Request) -> web.Response:
     """Sign what a stored report says, with the prices it rests on and a time at which it ends."""
     given, deps = await body_of(request, StatementBody), request.app[DEPS]
     settings, key = deps.statements, _key(deps.statements)
-    report = await _report(request, visible(request, given.portfolio), given.report)
-    log, body = StatementLog(deps.store), report.model_dump_json().encode()
+    body, report = await _report(request, visible(request, given.portfolio), given.report)
+    log = StatementLog(deps.store)
     prices = await log.prices(report.as_of.time)
     if not prices:
         raise Problem(409, "no_prices", f"{report.id}: its prices are not stored (any more); name a newer report")
@@ -96,12 +97,15 @@ def _key(settings: StatementSettings) -> SecretStr:
     raise Problem(503, "no_signing_key", reason)
 
 
-async def _report(request: web.Request, name: str, report_id: str | None) -> MarginReport:
-    store = request.app[DEPS].store
-    report = await (store.latest(name) if report_id is None else store.report(report_id))
-    if report is None or report.portfolio.name != name:
+async def _report(request: web.Request, name: str, report_id: str | None) -> tuple[bytes, MarginReport]:
+    """The newest report of a portfolio, or the one of an id that must be of it."""
+    newest = await ReportLog(request.app[DEPS].store).newest(name) if report_id is None else None
+    if newest is not None:
+        return newest[1], MarginReport.model_validate_json(newest[1])
+    body, report = await stored_report(request, report_id or "")
+    if report.portfolio.name != name:
         raise Problem(404, "no_such_report", f"{name!r} has no such report")
-    return report
+    return body, report
 
 
 async def get_statement(request: web.Request) -> web.Response:
@@ -125,11 +129,8 @@ async def get_roots(request: web.Request) -> web.Response:
 
 async def get_proof(request: web.Request) -> web.Response:
     """That a stored report was part of its scan."""
-    name, deps = request.match_info["report"], request.app[DEPS]
-    report = await deps.store.report(name)
-    if report is None or report.portfolio.name not in visible_names(request):
-        raise Problem(404, "no_such_report", f"{name[:60]!r}: no report of this id")
-    proven = await RootLog(deps.store).of(report.model_dump_json().encode(), report.as_of.time)
+    body, report = await stored_report(request, request.match_info["report"])
+    proven = await RootLog(request.app[DEPS].store).of(body, report.as_of.time)
     if proven is None:
         raise Problem(404, "no_root", f"{report.id}: no root of its scan is kept")
     return reply(

@@ -8,7 +8,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from api.cli.main import app
 from risk.status import Status
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +28,7 @@ def crossmargin(*arguments: str, timeout_s: float = 120) -> subprocess.Completed
         (("devnet", "status", "--state", "/nowhere/at/all"), 2, "devnet up"),
         (("margin", "x", "--config", "/nowhere/crossmargin.toml"), 2, "no such settings file"),
         (("nonsense",), 2, "nonsense"),
+        (("get", "accounts", "--url", "http://127.0.0.1:1"), 3, "crossmargin serve"),
     ],
 )
 def test_mistake_is_one_line_and_an_exit_code(arguments, code, says):
@@ -35,8 +38,19 @@ def test_mistake_is_one_line_and_an_exit_code(arguments, code, says):
     assert "Traceback" not in done.stderr
 
 
+def test_the_shell_completes_commands_and_options():
+    for words, number, wanted in (
+        ("crossmargin ", 1, {"margin", "get", "verify-statement"}),
+        ("crossmargin get l", 2, {"liquidation", "livez"}),
+        ("crossmargin verify-proof --r", 2, {"--root"}),
+    ):
+        asked = {"_CROSSMARGIN_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(number)}
+        done = CliRunner().invoke(app, [], prog_name="crossmargin", env=asked)
+        assert wanted <= set(done.stdout.split()), (words, done.output)
+
+
 @pytest.mark.devnet
-def test_margin_of_a_portfolio_as_json_and_as_text(devnet):
+def test_margin_of_a_portfolio_as_json_and_as_text(devnet, monkeypatch):
     state = str(devnet.state_dir)
     done = crossmargin("margin", "hedged-pair", "--devnet", state, "--json")
     assert done.returncode == 0, done.stderr
@@ -44,7 +58,8 @@ def test_margin_of_a_portfolio_as_json_and_as_text(devnet):
     assert report["portfolio"]["name"] == "hedged-pair"
     assert isinstance(report["unified_buffer_usd"], str)
     address = report["portfolio"]["accounts"][0].rpartition(":")[2]
-    alone = crossmargin("margin", address, "--devnet", state)
+    monkeypatch.setenv("CROSSMARGIN_DATABASE", "postgresql+asyncpg://nobody@127.0.0.1:1/none")
+    alone = crossmargin("margin", address, "--devnet", state)  # needs no database
     assert alone.returncode == 0, alone.stderr
     for word in ("unified buffer", "perp-v2", "TTL", address):
         assert word in alone.stdout

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import insert
 from typer.testing import CliRunner
 
 from aggregator.devnet_settings import DEVNET_KEY
@@ -11,8 +12,12 @@ from aggregator.statements.merkle import Proof, leaf_of, proven_root
 from aggregator.statements.model import Statement
 from aggregator.statements.settings import UNSIGNED, StatementSettings
 from aggregator.statements.typed import address_of, digest_of, parts, signed_by_key, well_formed
+from aggregator.store.roots import root_inserts
+from aggregator.store.rows import ReportRow
 from api.cli.main import app
+from api.http.deps import DEPS
 from tests.kit.api import NAME, PRIVATE, api, key_for
+from tests.kit.reports import WHEN, a_report
 
 SIGNING = StatementSettings(signing_key=SecretStr(DEVNET_KEY))
 
@@ -126,3 +131,27 @@ async def test_the_proof_is_checked_by_the_command_and_a_changed_report_is_not(c
     report.write_bytes(body)
     proven.write_bytes(proof.replace(root[-8:].encode(), b"00000000"))
     assert checked() == 1
+
+
+async def test_a_report_of_an_older_version_is_proven_as_it_was_stored(client):
+    old = json.loads(a_report(NAME).model_dump_json())
+    del old["reverse_stress"]
+    body = json.dumps(old)
+    row = ReportRow(
+        id=old["id"],
+        portfolio=NAME,
+        created_at=WHEN,
+        status=old["status"],
+        complete=True,
+        inputs_hash="",
+        body=body,
+    )
+    async with client.app[DEPS].store.transaction(writing=True) as connection:
+        values = {name: getattr(row, name) for name in ReportRow.model_fields if name != "seq"}
+        await connection.execute(insert(ReportRow).values(values))
+        for root in root_inserts([row]):
+            await connection.execute(root)
+    assert await (await client.get(f"/v1/reports/{old['id']}")).text() == body
+    proof = await (await client.get(f"/v1/reports/{old['id']}/proof")).json()
+    found = proven_root(leaf_of(body.encode()), Proof(proof["index"], proof["size"], ()))
+    assert "0x" + found.hex() == proof["root"]
