@@ -18,6 +18,8 @@ from aggregator.watches.machine import acknowledge
 from aggregator.watches.tables import EPISODES
 
 StateName = Literal["open", "acknowledged", "resolved"]
+MOST_NAMED = 900
+"""Names that a statement takes; more are sifted here."""
 _LIFE = (
     EPISODES.c.state, EPISODES.c.severity, EPISODES.c.opened_at, EPISODES.c.acknowledged_at,
     EPISODES.c.acknowledged_by, EPISODES.c.resolved_at,
@@ -36,9 +38,12 @@ class Life:
     acknowledged_by: str | None
     resolved_at: datetime | None
 
-    def duration_s(self, now: datetime) -> int:
-        """Seconds from its opening to its end, or until now."""
-        return max(0, int(((self.resolved_at or now) - self.opened_at).total_seconds()))
+    @property
+    def duration_s(self) -> int | None:
+        """Seconds from its opening to its end; None while it has none."""
+        if self.resolved_at is None:
+            return None
+        return max(0, int((self.resolved_at - self.opened_at).total_seconds()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +74,22 @@ class AlertLog:
         query = (
             select(col(AlertRow.seq), col(AlertRow.body), *_LIFE)
             .outerjoin(EPISODES, EPISODES.c.id == col(AlertRow.episode))
-            .where(col(AlertRow.portfolio).in_(portfolios))
             .order_by(col(AlertRow.seq).desc())
             .limit(limit)
         )
+        if len(portfolios) <= MOST_NAMED:
+            query = query.where(col(AlertRow.portfolio).in_(portfolios))
         if state is not None:
             query = query.where(EPISODES.c.state == state, EPISODES.c.last_alert == col(AlertRow.id))
-        if before is not None:
-            query = query.where(col(AlertRow.seq) < before)
+        known, found = set(portfolios), list[Listed]()
         async with self._store.transaction(writing=False) as connection:
-            return [_listed(row) for row in (await connection.execute(query)).all()]
+            while True:
+                below = query if before is None else query.where(col(AlertRow.seq) < before)
+                rows = [_listed(row) for row in (await connection.execute(below)).all()]
+                found += [listed for listed in rows if listed.alert.portfolio in known]
+                if len(rows) < limit or len(found) >= limit:
+                    return found[:limit]
+                before = rows[-1].seq
 
     async def one(self, alert_id: str) -> Listed | None:
         """An alert by its id."""

@@ -31,6 +31,7 @@ from api.cli.openapi import openapi
 from api.cli.prices import app as prices_app
 from api.cli.statements import verify_proof, verify_statement
 from api.cli.verify import verify_command
+from api.cli.watches import alerts_app, watches_app
 from api.client import ApiUnreachable
 from chains.devnet.anvil import AnvilError
 from chains.devnet.errors import DevnetError
@@ -59,6 +60,8 @@ app.command("init")(init)
 app.command("openapi")(openapi)
 app.add_typer(keys_app, name="keys")
 app.add_typer(get_app, name="get")
+app.add_typer(alerts_app, name="alerts")
+app.add_typer(watches_app, name="watches")
 app.command("mcp")(mcp)
 app.add_typer(notify_app, name="notify")
 app.command("advice")(advice)

@@ -31,6 +31,8 @@ PROBLEMS = {
 PARAMETERS = {
     "id": "Portfolio name, CAIP-10 account or bare address",
     "key": "Key id",
+    "watch": "Portfolio and watch, as portfolio:name",
+    "alert": "Alert id",
     "report": "Report id",
     "statement": "Statement id",
     "asset": "Price key, for example ETH",

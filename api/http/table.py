@@ -14,6 +14,7 @@ from api.http import (
     simulate,
     statements,
     stream,
+    watches,
     web,
     webhooks,
 )
@@ -25,6 +26,7 @@ TABLE: tuple[Endpoint, ...] = (
     *simulate.ENDPOINTS,
     *advice.ENDPOINTS,
     *alerts.ENDPOINTS,
+    *watches.ENDPOINTS,
     *statements.ENDPOINTS,
     *stream.ENDPOINTS,
     *signin.ENDPOINTS,

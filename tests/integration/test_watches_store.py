@@ -76,7 +76,7 @@ async def test_a_breach_lives_from_open_over_acknowledged_to_resolved(store):
     assert (resolved.change, resolved.episode, resolved.duration_s) == ("resolved", opened.id, 70)
     assert await log.page(["desk"], state="open") == []
     (ended,) = await log.page(["desk"], state="resolved")
-    assert (ended.alert.id, ended.life.duration_s(WHEN)) == (resolved.id, 70)
+    assert (ended.alert.id, ended.life.duration_s) == (resolved.id, 70)
     assert ended.life.acknowledged_by == "key_1"
     with pytest.raises(NoSuchAlert, match="ended"):
         await log.acknowledge(opened.id, "key_1", WHEN)
