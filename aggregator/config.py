@@ -98,6 +98,8 @@ class ModelSettings(Section):
     grid: str = "grid_v1"
     scenario_sets: tuple[Literal["grid", "stress", "copula", "fhs"], ...] = Field(default=("grid",), min_length=1)
     """The buffers are the largest that any of these sets asks for (RISK section 2)."""
+    tails: Literal["always", "near"] = "always"
+    """``near``: screen on the grid and take the rows of copula and fhs near a threshold only."""
     history: Path | None = None
     """Hourly bars by factor, CSV or Parquet, for the set ``fhs`` and for the volatility forecast."""
     volatility: Literal["long_run", "ewma", "garch"] = "long_run"

@@ -1,5 +1,6 @@
 """Risk figures of all accounts at once: one scenario matrix, one revaluation of the instruments."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from aggregator.assemble import Assembled
 from aggregator.facts import Levels, levels
 from aggregator.model import HORIZONS_S, Model
 from aggregator.outlook import Outlook, look_ahead
-from aggregator.scenario_rows import BufferRows, buffer_rows
+from aggregator.scenario_rows import BufferRows, Rows, buffer_rows
 from risk.arrays import F64
 from risk.distance import distance_to_liquidation
 from risk.drawdown import drawdown, time_to_liquidation
@@ -41,13 +42,16 @@ class Figures:
     outlook: Outlook
 
 
-def compute(assembled: Assembled, model: Model, now_s: int) -> Figures:
-    """Figures of every account in the arrays, at a time that the age of the volatility forecast is judged by."""
+def compute(assembled: Assembled, model: Model, now_s: int, groups: Sequence[Rows] = ()) -> Figures:
+    """Figures of every account in the arrays.
+
+    ``now_s`` is what the age of the volatility forecast is judged by, ``groups`` are the rows of each portfolio.
+    """
     arrays = assembled.arrays
     scenarios = build_grid(model.grid, arrays.factors)
     loss = -revalue(arrays, scenarios).dS
     stressed = -np.asarray(arrays.net() @ unit_changes(arrays, scenarios, model.factors.stress_scale))
-    buffers = buffer_rows(arrays, model.sets, scenarios, loss)
+    buffers = buffer_rows(arrays, model.sets, scenarios, loss, groups)
     drawn = drawdown(arrays, scenarios, model.horizon_scale, HORIZONS_S, assembled.carry)
     return Figures(
         levels=levels(assembled),

@@ -83,6 +83,8 @@ class ModelRef(Frozen):
     params_hash: str
     volatility: str = "long_run"
     """What breach probabilities walk with: long_run, ewma or garch."""
+    tails: str = "none"
+    """Rows of copula and fhs under the buffers: none are chosen, full, or screened: left out, far from a threshold."""
 
 
 class AddOns(Frozen):

@@ -8,6 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from importlib.metadata import version
 
+import numpy as np
+
 from aggregator.assemble import Assembled, Gap, assemble
 from aggregator.bridge_view import no_route
 from aggregator.clock import unix
@@ -29,6 +31,7 @@ from aggregator.report import (
 )
 from aggregator.rescue import rescue
 from aggregator.rounding import up
+from aggregator.scenario_rows import TAILS, Rows
 from aggregator.totals import totals, unknown_totals
 from aggregator.verdict import borrow_shortfall_usd, ends, verdict
 from chains.caip import AccountId, ChainId, account_chain
@@ -89,7 +92,8 @@ class ReportMaker:
         members = _members(world)
         accounts = {account.id: account for member in members for account in member.found}
         assembled = assemble(list(accounts.values()), self.registry, book, self.model.factors)
-        figures = compute(assembled, self.model, unix(world.now))
+        groups = [_rows(member.found, assembled) for member in members]
+        figures = compute(assembled, self.model, unix(world.now), groups)
         context = _Context(self, world, book, assembled, figures)
         return tuple(context.report(member) for member in members)
 
@@ -135,6 +139,7 @@ class _Context:
                 version=model.grid.version,
                 params_hash=model.params_hash,
                 volatility=self.figures.outlook.volatility,
+                tails=self._tails(member),
             ),
             inputs_hash=self._inputs_hash(member),
             code_version=CODE_VERSION,
@@ -204,6 +209,12 @@ class _Context:
         lines = tuple(Degraded(what=what, reason=reason) for what, reason in (*chains, *gaps, *shaky))
         return DataQuality(complete=not gaps, staleness_s=age, degraded=lines)
 
+    def _tails(self, member: Member) -> str:
+        """Which rows of copula and fhs the buffers are taken over."""
+        if not TAILS & set(self.maker.model.sets.chosen):
+            return "none"
+        return "full" if self.figures.buffers.full[_rows(member.found, self.assembled)].all() else "screened"
+
     def _aged(self) -> list[Gap]:
         """A volatility forecast that is too old to be used."""
         forecast, now = self.maker.model.forecast, unix(self.world.now)
@@ -250,6 +261,11 @@ class _Context:
             digest.update(repr(self.book[info.price_key]).encode())
         digest.update(repr((sorted(self.world.paused), self.maker.model.params_hash)).encode())
         return digest.hexdigest()
+
+
+def _rows(found: Sequence[VenueAccount], assembled: Assembled) -> Rows:
+    """Rows of a portfolio's accounts that can be revalued."""
+    return np.array([assembled.rows[a.id] for a in found if a.id in assembled.rows], dtype=np.intp)
 
 
 def _members(world: World) -> tuple[Member, ...]:

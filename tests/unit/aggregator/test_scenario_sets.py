@@ -5,11 +5,14 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aggregator.config import ModelSettings
 from aggregator.errors import ConfigError
 from aggregator.model import load_model
 from aggregator.reports import ReportMaker
+from aggregator.scenario_rows import near_a_threshold
 from oracles.params import load_params
 from tests.kit.world import CHAINS, holding, loan, perp, registry, report
 
@@ -20,10 +23,10 @@ BOOK = [
 ]
 
 
-def maker(*sets: str, history=None) -> ReportMaker:
-    settings = ModelSettings(bridges=("across",), scenario_sets=sets, history=history)
+def maker(*sets: str, history=None, tails="always") -> ReportMaker:
+    chosen = ModelSettings(bridges=("across",), scenario_sets=sets, history=history, tails=tails)
     return ReportMaker(
-        registry(), load_model(settings, CHAINS), load_params(), dict(zip(CHAINS, ("one", "two"), strict=True))
+        registry(), load_model(chosen, CHAINS), load_params(), dict(zip(CHAINS, ("one", "two"), strict=True))
     )
 
 
@@ -73,3 +76,37 @@ def test_a_factor_without_a_history_has_no_figures_under_fhs(bars):
 def test_a_choice_that_cannot_be_made_is_named(sets, says):
     with pytest.raises(ConfigError, match=says):
         maker(*sets)
+
+
+def test_far_from_a_threshold_the_grid_is_enough_and_the_report_says_so(bars):
+    names = ("grid", "copula", "fhs")
+    safe = [loan(CHAINS[0], "20", "100"), holding(CHAINS[1], "USDC", "500000", "0.01")]
+    every, screened = (report(safe, made_by=maker(*names, history=bars, tails=how)) for how in ("always", "near"))
+    assert (every.model.tails, screened.model.tails) == ("full", "screened")
+    alone = report(safe, made_by=maker("grid"))
+    assert alone.model.tails == "none"
+    assert screened.isolated_buffer_usd == alone.isolated_buffer_usd
+    assert screened.netted_buffer_usd == alone.netted_buffer_usd
+    assert every.model.params_hash != screened.model.params_hash
+
+
+def test_near_a_threshold_screening_changes_no_figure(bars):
+    names = ("grid", "copula", "fhs")
+    every, screened = (report(BOOK, made_by=maker(*names, history=bars, tails=how)) for how in ("always", "near"))
+    assert screened.model.tails == "full"
+    apart = {"id", "model", "inputs_hash"}
+    assert screened.model_dump(exclude=apart) == every.model_dump(exclude=apart)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_whoever_is_left_out_and_all_beside_it_can_lose_the_grid_twice(seed):
+    rng = np.random.default_rng(seed)
+    surplus, loss = rng.uniform(-10, 100, 12), rng.normal(0, 20, (12, 9))
+    groups = [np.array(rows) for rows in ([0, 1, 2], [2, 3], [4], [5, 6, 7, 8], [9, 10, 11])]
+    near = near_a_threshold(surplus, loss, groups)
+    assert (surplus[~near] >= 2 * np.maximum(loss[~near].max(axis=1), 0)).all()
+    for rows in groups:
+        if not near[rows].all():
+            assert surplus[rows].sum() >= 2 * max(0.0, loss[rows].sum(axis=0).max())
+            assert not near[rows].any()
