@@ -84,7 +84,7 @@ class ModelRef(Frozen):
     volatility: str = "long_run"
     """What breach probabilities walk with: long_run, ewma or garch."""
     tails: str = "none"
-    """Rows of copula and fhs under the buffers: none are chosen, full, or screened: left out, far from a threshold."""
+    """Rows of copula and fhs under the buffers: none (not chosen), full, or screened (far from a threshold)."""
 
 
 class AddOns(Frozen):
