@@ -81,9 +81,9 @@ async def test_a_healthy_receiver_waits_for_no_other(store):
     async with serving(healthy, *bad):
         hooks = [hook(script.url, f"bad-{i}", timeout_s=10) for i, script in enumerate(bad)]
         hooks.append(hook("http://127.0.0.1:9/hook", "dead", timeout_s=10))
-        crowd = Notifier(store, (*hooks, hook(healthy.url, "healthy")), FAST)
-        for i in range(60):
-            await store.append([a_report(f"old-{i}", Status.WATCH)], status_change, [h.name for h in hooks])
+        crowd = Notifier(store, (*hooks, hook(healthy.url, "healthy")), DeliverySettings())
+        backlog = [a_report(f"old-{i}", Status.WATCH) for i in range(60)]
+        await store.append(backlog, status_change, [each.name for each in hooks])
         task = asyncio.create_task(crowd.run())
         try:
             async with asyncio.timeout(30):
@@ -201,7 +201,9 @@ async def test_days_of_failure_switch_off_and_a_restart_says_it_no_second_time(s
             clock[0] += timedelta(hours=1)
     assert (await states(store))["desk"].disabled_at is not None
     assert len(script.bodies) == 49
-    assert len([r for r in caplog.records if "switched off" in r.getMessage()]) == 1
+    said = [record.getMessage() for record in caplog.records]
+    assert len([text for text in said if "switched off" in text]) == 1
+    assert len([text for text in said if "does not take" in text]) == 1
     assert await Outbox(store).undelivered() == 1
 
 
