@@ -34,6 +34,8 @@ class Names(NamedTuple):
     """It changes what every account with a position at the venue holds, and names none."""
     new_contract: bool = False
     """A contract joined the venue: its own events count from its first block on."""
+    kinds: tuple[str, ...] = ()
+    """Where many events share the signature and the second topic is the hash of a name: the names that count."""
 
 
 def topic(signature: str) -> bytes:
@@ -86,8 +88,11 @@ class VenueEvents:
         return frozenset(to_address(word) for word in words) - {ZERO_ADDRESS}
 
     def names(self, log: Log) -> Names | None:
-        """What the table says of the log's signature."""
-        return self.by_topic.get(log.topics[0]) if log.topics else None
+        """What the table says of the log's signature, and of its kind where there are several."""
+        found = self.by_topic.get(log.topics[0]) if log.topics else None
+        if found is None or not found.kinds:
+            return found
+        return found if log.topics[1:2] and log.topics[1] in {keccak(text=kind) for kind in found.kinds} else None
 
 
 def to_address(word: bytes) -> Address:

@@ -10,6 +10,7 @@ from chains.venues.aave.events import EVENTS as AAVE
 from chains.venues.across.events import EVENTS as ACROSS
 from chains.venues.compound.events import EVENTS as COMPOUND
 from chains.venues.derive.events import EVENTS as DERIVE
+from chains.venues.gmx.events import EVENTS as GMX
 from chains.venues.lyra.events import EVENTS as LYRA
 from chains.venues.morpho.events import EVENTS as MORPHO
 from chains.venues.perp.events import EVENTS as PERP
@@ -17,7 +18,8 @@ from chains.venues.synthetix.events import EVENTS as SYNTHETIX
 from chains.venues.uniswap.events import EVENTS as UNISWAP
 
 EMITTERS: Mapping[VenueId, VenueEvents] = {
-    events.venue: events for events in (AAVE, ACROSS, COMPOUND, DERIVE, LYRA, MORPHO, PERP, SYNTHETIX, UNISWAP)
+    events.venue: events
+    for events in (AAVE, ACROSS, COMPOUND, DERIVE, GMX, LYRA, MORPHO, PERP, SYNTHETIX, UNISWAP)
 }
 
 

@@ -13,8 +13,9 @@ from chains.devnet.anvil import Anvil
 from chains.devnet.context import ChainContext
 from chains.devnet.shapes import shape
 from chains.evm.batch import Batch, UnknownMode
-from chains.types import CallResult, Instrument, Perp, PositionKind, Spot
+from chains.types import CallResult, Finality, Instrument, LogFilter, Perp, PositionKind, Spot
 from chains.venues.gmx import VENUE, GmxReader, layout
+from chains.venues.gmx.events import EVENTS
 from chains.venues.gmx.reader import positions_of
 from tests.kit.lone_chain import lone_chain
 from tests.kit.lone_venue import Bench, at_venue, bench, close, total
@@ -42,7 +43,7 @@ class Venue:
     @property
     def addresses(self) -> dict[str, Address]:
         address = Address(self.contract.address)
-        return {"reader": address, "data_store": address, "referral_storage": address}
+        return dict.fromkeys(("reader", "data_store", "referral_storage", "event_emitter"), address)
 
     def put(
         self, user: int, token: str, size_usd: str, size: str, collateral: str, *,
@@ -204,3 +205,18 @@ async def test_a_missing_contract_is_said(chain: tuple[Venue, Anvil]) -> None:
     async with bench(world.ctx, node, GmxReader, VENUE, nowhere) as reading:
         result = await reading.read(world.ctx.deployer.accounts[1])
     assert [failure.reason for failure in result.failures] == ["no_code"]
+
+
+async def test_the_emitters_events_name_whose_position_changed_and_nobody_else(venue: tuple[Venue, Bench]) -> None:
+    world, reading = venue
+    since = int(world.ctx.deployer.rpc("eth_blockNumber"), 16) + 1
+    user = world.put(4, "USDC", "3000", "1", "1000")
+    world.ctx.deployer.send(world.contract.functions.emitAbout("PoolAmountUpdated", MARKET))
+    world.ctx.deployer.send(world.contract.functions.emitAbout("PositionDecrease", user))
+    head = await reading.client.head(Finality.LATEST)
+    emitters = await EVENTS.contracts(reading.client, world.addresses, head)
+    assert emitters == {world.contract.address}
+    logs = await reading.client.logs(LogFilter(since, head.number, tuple(emitters), (tuple(EVENTS.by_topic),)))
+    assert [EVENTS.dirty_accounts(log) for log in logs] == [{user}, frozenset(), {user}]
+    assert [EVENTS.names(log) is None for log in logs] == [False, True, False]
+    assert await EVENTS.contracts(reading.client, {"reader": user}, head) == frozenset()

@@ -102,6 +102,126 @@ contract GmxShape {
         int256 minCollateralUsdForLeverage;
     }
 
+    // EventUtils.EventLogData, item by item: the emitter's one event carries them all.
+    struct NamedAddress {
+        string key;
+        address value;
+    }
+
+    struct NamedAddresses {
+        string key;
+        address[] value;
+    }
+
+    struct AddressItems {
+        NamedAddress[] items;
+        NamedAddresses[] arrayItems;
+    }
+
+    struct NamedUint {
+        string key;
+        uint256 value;
+    }
+
+    struct NamedUints {
+        string key;
+        uint256[] value;
+    }
+
+    struct UintItems {
+        NamedUint[] items;
+        NamedUints[] arrayItems;
+    }
+
+    struct NamedInt {
+        string key;
+        int256 value;
+    }
+
+    struct NamedInts {
+        string key;
+        int256[] value;
+    }
+
+    struct IntItems {
+        NamedInt[] items;
+        NamedInts[] arrayItems;
+    }
+
+    struct NamedBool {
+        string key;
+        bool value;
+    }
+
+    struct NamedBools {
+        string key;
+        bool[] value;
+    }
+
+    struct BoolItems {
+        NamedBool[] items;
+        NamedBools[] arrayItems;
+    }
+
+    struct NamedWord {
+        string key;
+        bytes32 value;
+    }
+
+    struct NamedWords {
+        string key;
+        bytes32[] value;
+    }
+
+    struct WordItems {
+        NamedWord[] items;
+        NamedWords[] arrayItems;
+    }
+
+    struct NamedBytes {
+        string key;
+        bytes value;
+    }
+
+    struct NamedBytesList {
+        string key;
+        bytes[] value;
+    }
+
+    struct BytesItems {
+        NamedBytes[] items;
+        NamedBytesList[] arrayItems;
+    }
+
+    struct NamedText {
+        string key;
+        string value;
+    }
+
+    struct NamedTexts {
+        string key;
+        string[] value;
+    }
+
+    struct TextItems {
+        NamedText[] items;
+        NamedTexts[] arrayItems;
+    }
+
+    struct EventLogData {
+        AddressItems addressItems;
+        UintItems uintItems;
+        IntItems intItems;
+        BoolItems boolItems;
+        WordItems bytes32Items;
+        BytesItems bytesItems;
+        TextItems stringItems;
+    }
+
+    event EventLog1(
+        address msgSender, string eventName, string indexed eventNameHash, bytes32 indexed topic1, EventLogData eventData
+    );
+
     mapping(bytes32 => uint256) public getUint;
     mapping(bytes32 => address) public getAddress;
     mapping(address => Market) private markets;
@@ -127,12 +247,19 @@ contract GmxShape {
         cap = value;
     }
 
+    /// An event of the emitter about somebody or something.
+    function emitAbout(string memory name, address subject) public {
+        EventLogData memory data;
+        emit EventLog1(msg.sender, name, name, bytes32(uint256(uint160(subject))), data);
+    }
+
     function put(Props calldata props, uint256 cost, int256 impact) external {
         Addresses calldata who = props.addresses;
         bytes32 key = keccak256(abi.encode(who.account, who.market, who.collateralToken, props.flags.isLong));
         if (positions[key].numbers.sizeInUsd == 0) keys[who.account].push(key);
         positions[key] = props;
         (costs[key], impacts[key]) = (cost, impact);
+        emitAbout("PositionIncrease", who.account);
     }
 
     function getAccountPositions(address, address account, uint256, uint256) external view returns (Props[] memory all) {

@@ -14,7 +14,7 @@ Prices are those of the Chainlink feeds that the venue's data store names; keepe
 may be a little ahead. A release whose structs have another length is an ``unknown_mode``, as is a market whose
 index or collateral is no registered asset; a token without a feed is ``unpriced``.
 
-``deployment.venues["gmx-v2"]`` names: reader, data_store, referral_storage.
+``deployment.venues["gmx-v2"]`` names: reader, data_store, referral_storage, and event_emitter for discovery.
 """
 
 from chains.venues.gmx.decode import VENUE

@@ -32,7 +32,7 @@ NAMES = {
     synthetix.VENUE: {"futures_market_manager", "settings", "system_status", "susd"},
     uniswap.VENUE: {"position_manager"},
     compound.VENUE: {"cUSDCv3"},
-    gmx.VENUE: {"reader", "data_store", "referral_storage"},
+    gmx.VENUE: {"reader", "data_store", "referral_storage", "event_emitter"},
 }  # fmt: skip
 DOCS = {
     aave.VENUE: aave, across.VENUE: across, lyra.VENUE: lyra, perp.VENUE: perp, synthetix.VENUE: synthetix,
