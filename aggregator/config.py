@@ -19,6 +19,7 @@ from aggregator.delivery.settings import DeliverySettings, unlike
 from aggregator.delivery.settings import WebhookSettings as WebhookSettings
 from aggregator.errors import ConfigError
 from aggregator.statements.settings import StatementSettings
+from aggregator.store.policy import RetentionSettings
 from aggregator.watches.book import WatchBook
 from aggregator.watches.rule import NAME, WatchChange
 from chains.caip import parse_account, parse_address, parse_chain
@@ -220,6 +221,8 @@ class Settings(BaseSettings):
     delivery: DeliverySettings = DeliverySettings()
 
     _receivers = field_validator("webhooks")(unlike)
+    retention: RetentionSettings = RetentionSettings()
+    """How long what is kept."""
     statements: StatementSettings = StatementSettings()
     """Who signs margin statements."""
 

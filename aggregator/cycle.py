@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
-from aggregator import metrics
+from aggregator import metrics, progress
 from aggregator.clock import unix
 from aggregator.portfolios import Portfolios, by_chain
 from aggregator.pricing import PriceDesk, PriceRound
@@ -103,10 +103,17 @@ class Cycle:
 
     async def _read(self, accounts: Sequence[AccountId], at: Cut) -> tuple[ReadResult, ...]:
         grouped = by_chain(accounts)
+        progress.expect(len(self.readers))
         reads = (self._read_one(reader, grouped.get(reader.chain, []), at) for reader in self.readers)
         return tuple(await asyncio.gather(*reads))
 
     async def _read_one(self, reader: VenueReader, accounts: Sequence[AccountId], at: Cut) -> ReadResult:
+        try:
+            return await self._read_venue(reader, accounts, at)
+        finally:
+            progress.step(f"{reader.venue} on {reader.chain}")
+
+    async def _read_venue(self, reader: VenueReader, accounts: Sequence[AccountId], at: Cut) -> ReadResult:
         if not accounts:
             return ReadResult()
         if reader.chain not in at.blocks:
@@ -120,8 +127,13 @@ class Cycle:
 
     async def _quotes(self, at: Cut, now: datetime) -> Quotes:
         keys = self.maker.registry.price_keys() | self.desk.legs
-        answers = await asyncio.gather(*(source.quotes(keys, at, unix(now)) for source in self.sources))
-        return merge(answers)
+        progress.expect(len(self.sources))
+        return merge(await asyncio.gather(*(self._quotes_of(source, keys, at, now) for source in self.sources)))
+
+    async def _quotes_of(self, source: PriceSource, keys: Collection[str], at: Cut, now: datetime) -> Quotes:
+        found = await source.quotes(keys, at, unix(now))
+        progress.step(f"prices of {source.name}")
+        return found
 
 
 def _observe_states(at: Cut, chains: Collection[ChainId]) -> None:

@@ -1,5 +1,6 @@
 """Back from float64 to Decimal: requirements round up, equity and surplus round down, at a micro-dollar."""
 
+from collections.abc import Iterable
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, localcontext
 from math import isfinite
 
@@ -19,6 +20,18 @@ def up(value: float | Decimal) -> Decimal:
 def nearest(value: float | Decimal) -> Decimal:
     """Ratios, times, distances."""
     return _quantised(value, ROUND_HALF_EVEN)
+
+
+def each_up(values: Iterable[float]) -> list[Decimal]:
+    """Many requirements at once."""
+    with localcontext(prec=400):
+        return [Decimal(value).quantize(MICRO, rounding=ROUND_CEILING) for value in values]
+
+
+def each_down(values: Iterable[float]) -> list[Decimal]:
+    """Many surpluses at once."""
+    with localcontext(prec=400):
+        return [Decimal(value).quantize(MICRO, rounding=ROUND_FLOOR) for value in values]
 
 
 def finite(value: float) -> Decimal | None:

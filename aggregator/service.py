@@ -17,9 +17,11 @@ from aggregator.errors import ServiceError
 from aggregator.portfolios import Portfolios
 from aggregator.prices import price_lines
 from aggregator.pricing import PriceRound
+from aggregator.replay.freeze import Freezer, Frozen
 from aggregator.report import MarginReport
 from aggregator.store.prices import price_rows
 from aggregator.store.repository import Store
+from aggregator.upkeep import ClockWatch, ScanBook
 from aggregator.watches.book import WatchBook
 from aggregator.watches.watching import Watching
 from chains.caip import AccountId, ChainId
@@ -51,7 +53,13 @@ class Service:
     """Owns the scan loop: one scan at a time; one that overruns its interval delays the next, none piles up."""
 
     def __init__(
-        self, cycle: Cycle, store: Store, notifier: Notifier, interval_s: float, book: WatchBook | None = None
+        self,
+        cycle: Cycle,
+        store: Store,
+        notifier: Notifier,
+        interval_s: float,
+        book: WatchBook | None = None,
+        freezer: Freezer | None = None,
     ) -> None:
         self._cycle = cycle
         self._store = store
@@ -60,6 +68,10 @@ class Service:
         self._lock = asyncio.Lock()
         self._failing = False
         self._late = False
+        self._left_out = 0
+        self._clock = ClockWatch()
+        self._freezer = freezer
+        self.scans = ScanBook(store)
         self.watching = Watching(book or WatchBook())
         self._started = time.monotonic()
         self._reported: dict[str, float] = {}
@@ -84,14 +96,27 @@ class Service:
             reports = await self._cycle.run(utc_now(), only, not_before)
             done = self._cycle.desk.last
             prices = price_rows(price_lines(done.book, done.at)) if done is not None else ()
-            alerts = await self._store.append(reports, self.watching, self._notifier.receivers, prices)
+            await self.scans.ready()
+            inputs = await self._inputs(reports)
+            with metrics.STORE_SECONDS.time():
+                alerts = await self._store.append(reports, self.watching, self._notifier.receivers, prices, inputs)
             self._notifier.wake()
             self._reported.update(dict.fromkeys((r.portfolio.name for r in reports), time.monotonic()))
             for hear in self.hearers:
                 hear(reports)
             scan = Scan(reports, alerts, time.monotonic() - started)
+            if only is None:
+                skipped, self._left_out = self._left_out, 0
+                await self.scans.add(reports, duration_s=scan.duration_s, alerts=len(alerts), skipped=skipped)
             self._account(scan, None if only is None else cause)
             return scan
+
+    async def _inputs(self, reports: Sequence[MarginReport]) -> Frozen | None:
+        """What the reports were made from, where it is to be kept."""
+        if self._freezer is None or not reports:
+            return None
+        world = self._cycle.worlds[reports[0].portfolio.name]
+        return await asyncio.to_thread(self._freezer.freeze, world)
 
     @property
     def busy(self) -> bool:
@@ -134,6 +159,7 @@ class Service:
         """Scan for ever; ends by cancellation only."""
         while True:
             started = time.monotonic()
+            self._clock.watch()
             try:
                 await self.scan()
             except Exception as error:  # noqa: BLE001 - whatever fails, the watching goes on; readyz shows it
@@ -179,6 +205,7 @@ class Service:
     def _skipped(self, spent_s: float) -> None:
         """Count the scans that an overlong one has left out, and say once that it does."""
         skipped = int(spent_s / self._interval_s)
+        self._left_out += skipped
         if skipped:
             metrics.CYCLES_SKIPPED.labels(kind="scan").inc(skipped)
         if skipped and not self._late:

@@ -13,7 +13,7 @@ from aggregator.scans import ScanRecord, Stand, record, stands
 from aggregator.store.compact import compact
 from aggregator.store.policy import RetentionSettings
 from aggregator.store.repository import Store
-from aggregator.store.scans import ScanLog
+from aggregator.store.scans import ScanLog, newest_stands
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +27,15 @@ class ScanBook:
     """Writes the record of every full scan, compared with the one before."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._log = ScanLog(store)
         self._before: Mapping[str, Stand] | None = None
         self.last: ScanRecord | None = None
+
+    async def ready(self) -> None:
+        """Before the first scan's reports are stored: what they are to be compared with."""
+        if self._before is None:
+            self._before = await newest_stands(self._store) or None
 
     async def add(
         self, reports: Sequence[MarginReport], *, duration_s: float, alerts: int, skipped: int

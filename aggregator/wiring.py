@@ -15,6 +15,7 @@ from aggregator.portfolios import Portfolios
 from aggregator.pricing import PriceDesk
 from aggregator.registry import AssetRegistry
 from aggregator.remote_prices import legs_of, open_remote
+from aggregator.replay.freeze import Freezer
 from aggregator.reports import ReportMaker
 from aggregator.service import Service
 from aggregator.store.repository import Store
@@ -71,7 +72,9 @@ async def open_service(wired: Wired) -> AsyncIterator[tuple[Service, Store, Noti
     try:
         notifier = Notifier(store, settings.webhooks, settings.delivery)
         interval_s = settings.service.scan_interval_s
-        yield Service(wired.cycle, store, notifier, interval_s, settings.watch_book), store, notifier
+        freezer = Freezer(wired.cycle.maker) if settings.retention.inputs_days else None
+        service = Service(wired.cycle, store, notifier, interval_s, settings.watch_book, freezer)
+        yield service, store, notifier
     finally:
         await store.close()
 

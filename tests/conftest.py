@@ -19,7 +19,7 @@ settings.load_profile(os.environ.get("CROSSMARGIN_EXAMPLES", "same"))
 os.environ.setdefault("CROSSMARGIN_CACHE", str(ROOT.parent / ".cache"))
 
 
-pytest_plugins = ["tests.kit.devnet", "tests.kit.postgres"]
+pytest_plugins = ["tests.kit.devnet", "tests.kit.postgres", "tests.kit.stores"]
 
 
 @pytest.fixture(autouse=True)

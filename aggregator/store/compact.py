@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aggregator.errors import StoreError
-from aggregator.store.inputs import INPUTS, REPORT_INPUTS
+from aggregator.store.input_tables import INPUTS, REPORT_INPUTS
 from aggregator.store.policy import RetentionSettings
 from aggregator.store.repository import Store
 from aggregator.store.rows import AlertRow, PriceRow, ReportRow

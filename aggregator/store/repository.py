@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Protocol
 
 import sqlmodel
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection, event, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -14,7 +16,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from aggregator.alerts import Alert
 from aggregator.errors import StoreError
+from aggregator.replay.freeze import Frozen
 from aggregator.report import MarginReport
+from aggregator.store.bulk import insert_many, insert_new
+from aggregator.store.input_tables import keep
 from aggregator.store.migrate import upgrade
 from aggregator.store.roots import root_inserts
 from aggregator.store.rows import AlertRow, DeliveryRow, PriceRow, ReportRow
@@ -23,6 +28,11 @@ from risk.status import Status
 _WRITING = {"crossmargin_writing": True}
 APPEND_LOCK = 0x63726F73736D
 """Key of the PostgreSQL advisory lock that appends take."""
+
+REPORTS: Any = ReportRow.__table__  # type: ignore[attr-defined]
+PRICES: Any = PriceRow.__table__  # type: ignore[attr-defined]
+REPORT_COLUMNS = tuple(column.name for column in REPORTS.columns if column.name != "seq")
+PRICE_COLUMNS = tuple(column.name for column in PRICES.columns if column.name != "seq")
 
 AlertRule = Callable[[Status | None, MarginReport], tuple[Alert, ...]]
 """A plain rule over the status before and the report; it remembers nothing."""
@@ -59,7 +69,8 @@ class Store:
     async def open(cls, dsn: str) -> "Store":
         """Connect and bring the schema up to date; raises StoreError without the DSN in it."""
         try:
-            engine = create_async_engine(dsn)
+            # A connection that a restart of the server has cut is replaced before it is used.
+            engine = create_async_engine(dsn, pool_pre_ping=not dsn.startswith("sqlite"))
         except (SQLAlchemyError, ModuleNotFoundError) as error:
             kind = type(error).__name__
             raise StoreError(f"database: not a usable DSN ({kind}); try sqlite+aiosqlite:///file.db") from None
@@ -72,6 +83,9 @@ class Store:
         except (SQLAlchemyError, OSError) as error:
             await engine.dispose()
             raise StoreError(f"database: cannot be opened ({type(error).__name__}): check `database`") from None
+        except CommandError:
+            await engine.dispose()
+            raise StoreError("database: written by a newer version: start that one, or restore a backup") from None
         return cls(engine)
 
     async def close(self) -> None:
@@ -100,15 +114,22 @@ class Store:
         rule: AlertRule | Judge,
         receivers: Collection[str],
         prices: Sequence[PriceRow] = (),
+        inputs: Frozen | None = None,
     ) -> tuple[Alert, ...]:
-        """Store reports and prices with the alerts that they cause, one outbox entry per alert and receiver."""
+        """Store reports, prices and what they were made from with the alerts that they cause.
+
+        One outbox entry per alert and receiver. A price that is there already (same key and time) stays.
+        """
         async with AsyncSession(self._engine) as session, session.begin():
             connection = await self._only_writer(session)
-            session.add_all(prices)
+            await insert_new(
+                connection, PRICES, PRICE_COLUMNS, ("price_key", "at"), _values(prices, PRICE_COLUMNS)
+            )
             latest = await self._statuses(session, {report.portfolio.name for report in reports})
             rows = [_report_row(report) for report in reports]
-            session.add_all(rows)
-            await session.flush()
+            await insert_many(connection, REPORTS, REPORT_COLUMNS, _values(rows, REPORT_COLUMNS))
+            if inputs is not None and reports:
+                await keep(connection, inputs, [report.id for report in reports], reports[0].as_of.time)
             for root in root_inserts(rows):
                 await session.exec(root)
             if callable(rule):
@@ -240,6 +261,12 @@ def _report_row(report: MarginReport) -> ReportRow:
         mm_excess_usd=report.mm_excess_usd,
         body=report.model_dump_json(),
     )
+
+
+def _values(rows: Sequence[ReportRow] | Sequence[PriceRow], columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Rows as tuples in the order of the columns."""
+    pick = attrgetter(*columns)
+    return [pick(row) for row in rows]
 
 
 def _alert_row(alert: Alert) -> AlertRow:

@@ -1,13 +1,14 @@
 """Stored records of full scans."""
 
-from datetime import datetime
-
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
 
-from aggregator.scans import ScanRecord
+from aggregator.scans import ScanRecord, Stand
 from aggregator.store.columns import UtcDateTime
 from aggregator.store.repository import Store
+from aggregator.store.rows import ReportRow
+from risk.status import Status
 
 SCANS = sa.Table(
     "scans",
@@ -47,10 +48,14 @@ class ScanLog:
             body = (await connection.execute(query)).scalar()
         return None if body is None else ScanRecord.model_validate_json(body)
 
-    async def newest_time(self) -> datetime | None:
-        """When the newest record was made."""
-        found = await self.page(limit=1)
-        return found[0][1].time if found else None
+
+async def newest_stands(store: Store) -> dict[str, Stand]:
+    """Where every portfolio stood in its newest report."""
+    newest = sa.select(sa.func.max(col(ReportRow.seq))).group_by(col(ReportRow.portfolio))
+    query = sa.select(col(ReportRow.portfolio), col(ReportRow.status), col(ReportRow.mm_excess_usd))
+    async with store.transaction(writing=False) as connection:
+        rows = (await connection.execute(query.where(col(ReportRow.seq).in_(newest)))).all()
+    return {name: Stand(Status(status), excess) for name, status, excess in rows}
 
 
 async def _insert(connection: AsyncConnection, done: ScanRecord) -> None:

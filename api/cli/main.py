@@ -29,7 +29,11 @@ from api.cli.mcp import mcp
 from api.cli.notify import app as notify_app
 from api.cli.openapi import openapi
 from api.cli.prices import app as prices_app
+from api.cli.replay import replay_command
+from api.cli.scan import scan
 from api.cli.statements import verify_proof, verify_statement
+from api.cli.store import app as store_app
+from api.cli.store import export_command
 from api.cli.verify import verify_command
 from api.cli.watches import alerts_app, watches_app
 from api.client import ApiUnreachable
@@ -50,7 +54,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo)
 app.command("margin")(margin.margin)
-app.command("scan")(margin.scan)
+app.command("scan")(scan)
 app.command("serve")(serve.serve)
 app.command("index")(index)
 app.command("check")(check)
@@ -71,6 +75,9 @@ app.add_typer(fit_app, name="fit")
 app.add_typer(prices_app, name="prices")
 app.add_typer(fork_app, name="fork")
 app.command("verify")(verify_command)
+app.command("replay")(replay_command)
+app.command("export")(export_command)
+app.add_typer(store_app, name="store")
 app.command("verify-statement")(verify_statement)
 app.command("verify-proof")(verify_proof)
 app.add_typer(backtest_app, name="backtest")

@@ -1,4 +1,4 @@
-"""``crossmargin margin`` and ``crossmargin scan``: one cycle now."""
+"""``crossmargin margin``: one cycle now."""
 
 import asyncio
 from typing import Annotated
@@ -11,7 +11,7 @@ from aggregator.clock import utc_now
 from aggregator.config import Settings
 from aggregator.portfolios import selected
 from aggregator.report import MarginReport
-from aggregator.wiring import open_service, wire
+from aggregator.wiring import wire
 from api.cli import tables
 from api.cli.common import ConfigOption, DevnetOption, JsonOption, log_to_stderr, settings_from
 
@@ -31,18 +31,6 @@ def margin(
         Console().print(tables.full(report))
 
 
-def scan(config: ConfigOption = None, devnet: DevnetOption = None, json: JsonOption = False) -> None:
-    """Scan every portfolio once and store the reports and their alerts."""
-    log_to_stderr()
-    reports = asyncio.run(_scan(settings_from(config, devnet)))
-    if json:
-        typer.echo(to_json(reports))
-    else:
-        console = Console()
-        console.print(tables.overview(reports, console.width))
-        console.print(tables.model_errors(reports))
-
-
 def to_json(reports: tuple[MarginReport, ...]) -> str:
     """A JSON list of reports."""
     return msgspec.json.format(
@@ -53,8 +41,3 @@ def to_json(reports: tuple[MarginReport, ...]) -> str:
 async def _margin(settings: Settings, account: str) -> tuple[MarginReport, ...]:
     async with wire(settings) as wired:
         return await wired.cycle.run(utc_now(), selected(wired.cycle.portfolios, account, wired.clients))
-
-
-async def _scan(settings: Settings) -> tuple[MarginReport, ...]:
-    async with wire(settings) as wired, open_service(wired) as (service, _, _):
-        return (await service.scan()).reports

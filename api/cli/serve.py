@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
@@ -17,6 +18,7 @@ from aggregator.service import Service
 from aggregator.simulate.run import WhatIf
 from aggregator.store.advice import AdviceLog
 from aggregator.store.repository import Store
+from aggregator.upkeep import Upkeep
 from aggregator.wiring import Wired, open_service, wire
 from api.app import Deps, create_app
 from api.cli.common import ConfigOption, DevnetOption, log_to_stderr, settings_from
@@ -34,15 +36,28 @@ def serve(config: ConfigOption = None, devnet: DevnetOption = None) -> None:
             serving(wired, service, store, notifier) as url,
         ):
             typer.echo(f"crossmargin answers at {url}/ (the page) and {url}/v1/accounts", err=True)
-            await asyncio.Event().wait()
+            await _asked_to_stop()
+            typer.echo(
+                "crossmargin stops: a cycle under way is rolled back, what is owed goes out next time", err=True
+            )
 
     asyncio.run(run())
 
 
-def _beside(wired: Wired, service: Service) -> list[Coroutine[Any, Any, None]]:
+async def _asked_to_stop() -> None:
+    """Wait for Ctrl-C or a service manager's stop; either ends everything in order instead of in its middle."""
+    asked, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked.set)
+    await asked.wait()
+    for number in (signal.SIGINT, signal.SIGTERM):  # a second one is no longer patient
+        loop.remove_signal_handler(number)
+
+
+def _beside(wired: Wired, service: Service, store: Store) -> list[Coroutine[Any, Any, None]]:
     """Loops beside the scans: the look for missing reports, and for prices that have moved."""
     settings = wired.settings.service
-    loops = [service.run_overdue()]
+    loops = [service.run_overdue(), Upkeep(store, wired.settings.retention).run()]
     if settings.price_interval_s is not None and settings.price_interval_s < settings.scan_interval_s:
         loops.append(PriceCycles(service, wired.cycle, settings.price_interval_s).run())
     return loops
@@ -58,7 +73,7 @@ async def serving(wired: Wired, service: Service, store: Store, notifier: Notifi
         if wired.settings.index.enabled:
             index = Indexing(wired, store, touched=service.touch)
             tasks += [asyncio.create_task(index.run()), asyncio.create_task(service.run_touched())]
-        tasks += [asyncio.create_task(loop) for loop in _beside(wired, service)]
+        tasks += [asyncio.create_task(loop) for loop in _beside(wired, service, store)]
         yield
         for task in tasks:
             task.cancel()

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 import pytest
 
+from aggregator.delivery.outbox import Outbox
 from aggregator.devnet_settings import devnet_settings
 from aggregator.wiring import open_service, wire
 from api.cli.receiver import receiver
@@ -81,10 +82,10 @@ async def test_crash_turns_the_status_and_the_alert_arrives_signed(devnet_snapsh
             await asyncio.sleep(0.5)
 
             async def nothing_owed():  # prices still settle after the step: other portfolios may have news
-                return await store.undelivered() == 0
+                return await Outbox(store).undelivered() == 0
 
             await until(nothing_owed)
-            repeats = [a for a in taken.alerts[count:] if a.portfolio == "thin-borrower"]
+            repeats = [a for a in taken.alerts[count:] if (a.portfolio, a.watch) == ("thin-borrower", "status")]
             assert repeats == []
 
 
@@ -93,14 +94,14 @@ async def test_alerts_of_a_dead_receiver_arrive_after_a_restart(devnet, tmp_path
     async with running(devnet, database, "http://127.0.0.1:9/none") as (_, store):
 
         async def waiting():
-            return await store.undelivered() > 0
+            return await Outbox(store).undelivered() > 0
 
         await until(waiting)
-        owed = await store.undelivered()
+        owed = await Outbox(store).undelivered()
     async with receiver(SECRET, lambda _: None) as taken, running(devnet, database, taken.url) as (_, store):
 
         async def delivered():
-            return await store.undelivered() == 0
+            return await Outbox(store).undelivered() == 0
 
         await until(delivered)
     assert len(taken.alerts) >= owed

@@ -1,0 +1,97 @@
+"""``crossmargin store`` (compact, backup, restore) and ``crossmargin export``."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aggregator.clock import utc_now
+from aggregator.config import Settings
+from aggregator.store.backup import backup, restore
+from aggregator.store.compact import compact, vacuum
+from aggregator.store.export import export
+from aggregator.store.repository import Store
+from api.cli.common import ConfigOption, DevnetOption, settings_from
+from api.cli.prices import parse_time
+
+app = typer.Typer(help="The database: thin it, back it up, restore it.", no_args_is_help=True)
+FileArgument = Annotated[Path, typer.Argument(help="The backup file, for example store.jsonl.gz.")]
+
+
+@app.command("compact")
+def compact_command(
+    config: ConfigOption = None,
+    devnet: DevnetOption = None,
+    pack: Annotated[bool, typer.Option("--vacuum", help="Give the room back to the disk (SQLite).")] = False,
+) -> None:
+    """Apply [retention]: of old reports and prices one an hour stays; what alerts name stays for ever."""
+    settings = settings_from(config, devnet)
+
+    async def run() -> dict[str, int]:
+        async with _opened(settings) as store:
+            return asdict(await compact(store, settings.retention, utc_now()))
+
+    typer.echo(f"removed: {_counted(asyncio.run(run()))}")
+    if pack:
+        vacuum(settings.database.get_secret_value())
+
+
+@app.command("backup")
+def backup_command(file: FileArgument, config: ConfigOption = None, devnet: DevnetOption = None) -> None:
+    """Write everything to one new file while the service goes on; it fits SQLite and PostgreSQL."""
+    settings = settings_from(config, devnet)
+
+    async def run() -> dict[str, int]:
+        async with _opened(settings) as store:
+            return await backup(store, file)
+
+    typer.echo(f"{file}: {_counted(asyncio.run(run()))}")
+
+
+@app.command("restore")
+def restore_command(file: FileArgument, config: ConfigOption = None, devnet: DevnetOption = None) -> None:
+    """Fill the empty database of the settings from a backup, all or nothing."""
+    settings = settings_from(config, devnet)
+
+    async def run() -> dict[str, int]:
+        async with _opened(settings) as store:
+            return await restore(store, file)
+
+    typer.echo(f"restored: {_counted(asyncio.run(run()))}")
+
+
+def export_command(
+    to: Annotated[Path, typer.Option("--to", help="Folder for the Parquet files.")],
+    since: Annotated[str | None, typer.Option("--since", help="From this UTC time on.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Before this UTC time.")] = None,
+    config: ConfigOption = None,
+    devnet: DevnetOption = None,
+) -> None:
+    """Write reports, venues, positions, prices, alerts and scans as Parquet, amounts as exact decimal text."""
+    settings = settings_from(config, devnet)
+
+    async def run(begin: datetime | None, end: datetime | None) -> dict[str, int]:
+        async with _opened(settings) as store:
+            return await export(store, to, begin, end)
+
+    to.mkdir(parents=True, exist_ok=True)
+    begin, end = (None if text is None else parse_time(text) for text in (since, until))
+    typer.echo(f"{to}: {_counted(asyncio.run(run(begin, end)))}")
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Store]:
+    store = await Store.open(settings.database.get_secret_value())
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in counts.items() if number) or "nothing"
