@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from pydantic.fields import FieldInfo
 from rich.console import Console
@@ -77,9 +78,8 @@ async def _run(endpoint: Endpoint, given: Mapping[str, Any], json: bool) -> None
     rest = {name: str(v) for name, v in given.items() if name not in {*names, *OWN} and v is not None}
     async with opened(*(given[name] for name in OWN[:4])) as client:
         if endpoint.timeout_s == 0:
-            async for line in client.lines(path, rest):
-                if line.startswith("data:"):
-                    typer.echo(line.removeprefix("data:").strip())
+            async for event in events(client.lines(path, rest)):
+                typer.echo(msgspec.json.encode(event).decode())
             return
         answer = await client.get(path, rest)
     if endpoint.answer is None and "json" not in endpoint.media:
@@ -90,6 +90,20 @@ async def _run(endpoint: Endpoint, given: Mapping[str, Any], json: bool) -> None
         show(Console(), endpoint.answer, answer.body)
     if answer.following is not None:
         typer.echo(f"more: --cursor {answer.following}", err=True)
+
+
+async def events(lines: AsyncIterator[str]) -> AsyncIterator[dict[str, Any]]:
+    """Server-sent events of lines: id, name and data of each."""
+    found: dict[str, Any] = {}
+    async for line in lines:
+        field, _, value = line.partition(":")
+        if field in {"id", "event"}:
+            found[field] = value.strip()
+        elif field == "data":
+            found["data"] = msgspec.json.decode(value)
+        elif not line and "data" in found:
+            yield found
+            found = {}
 
 
 def _command(endpoint: Endpoint) -> Any:

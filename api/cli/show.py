@@ -19,13 +19,14 @@ UNKNOWN = "?"
 MOST_COLUMNS = 9
 QUIET = ("as_of", "data_quality")
 FIRST = (
-    "seq", "portfolio", "bridge", "source", "destination", "venue", "account", "price_key", "name", "id", "label",
-    "status", "status_reason",
+    "seq", "created_at", "time", "portfolio", "bridge", "source", "destination", "venue", "account", "price_key",
+    "name", "label", "type", "status", "status_reason", "reason",
 )  # fmt: skip
 """Columns that say what a row is about, before its figures."""
-HIDDEN = frozenset({"chain", "inputs_hash", "accounts", "reason"})
+HIDDEN = frozenset({"chain", "inputs_hash", "accounts"})
 """Columns of a table that others say shorter."""
 ADDRESS = re.compile(r"0x([0-9a-fA-F]{4})[0-9a-fA-F]{32}([0-9a-fA-F]{4})")
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
 STATUSES = frozenset(status.value for status in Status)
 
 
@@ -73,7 +74,7 @@ def _flat(content: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, Any
 def _table(name: str, rows: Sequence[Mapping[str, Any]], width: int) -> Table:
     flat = [dict(_flat(row)) for row in rows]
     columns = [key for key in dict.fromkeys(key for row in flat for key in row) if _told(key, flat)]
-    columns.sort(key=lambda key: FIRST.index(key) if key in FIRST else len(FIRST))
+    columns.sort(key=_place)
     most = max(3, min(MOST_COLUMNS, width // 13))
     title = _words(name) + (f" ({len(columns) - most} more columns: --json)" if len(columns) > most else "")
     table = Table(title=title, title_justify="left")
@@ -85,14 +86,23 @@ def _table(name: str, rows: Sequence[Mapping[str, Any]], width: int) -> Table:
     return table
 
 
+def _place(key: str) -> tuple[int, bool]:
+    """What a row is about first, then its figures, then ids and hashes, which are long."""
+    return (FIRST.index(key) if key in FIRST else len(FIRST), key.endswith(("id", "hash")))
+
+
 def _told(key: str, rows: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a column says anything: the stamps of every row do not fit beside the figures."""
     return not key.startswith(QUIET) and key not in HIDDEN and any(row.get(key) not in {None, ""} for row in rows)
 
 
 def _short(value: Any) -> Any:
-    """Addresses by their ends: a table has no room for all of them."""
-    return ADDRESS.sub(r"0x\1…\2", value) if isinstance(value, str) else value
+    """Addresses by their ends, times to the second: a table has no room for all of them."""
+    if not isinstance(value, str):
+        return value
+    if TIME.fullmatch(value):
+        return value[:19].replace("T", " ")
+    return ADDRESS.sub(r"0x\1…\2", value)
 
 
 def _is_number(value: Any) -> bool:

@@ -1,10 +1,12 @@
 """Every read of the API as a command: from the store, from a service, refused and unreachable."""
 
 import asyncio
+import io
 import json
 import re
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from aggregator.access.keys import Keys
@@ -13,9 +15,11 @@ from aggregator.clock import unix, utc_now
 from aggregator.prices import price_lines
 from aggregator.store.prices import price_rows
 from aggregator.store.repository import Store
-from api.cli.get import NO_COMMAND, name_of, readable
+from api.cli.get import NO_COMMAND, events, name_of, readable
 from api.cli.main import app
+from api.cli.show import show
 from api.client import ApiRefused, ApiUnreachable
+from api.http.models import AccountRow
 from api.http.table import TABLE
 from oracles.reconcile import reconcile
 from tests.integration.test_api_specification import running
@@ -128,3 +132,47 @@ async def test_a_key_sees_what_it_may(report):
     assert "scope admin" in str(refused.exception)
     rows_ = await asyncio.to_thread(got, "accounts", *given, "--json")
     assert json.loads(rows_.stdout)["accounts"] == []
+
+
+async def test_a_stream_is_told_event_by_event():
+    async def lines():
+        for line in (
+            "retry: 2000",
+            "",
+            "id: 1-2",
+            "event: hello",
+            "data: {}",
+            "",
+            ": still here",
+            "",
+            "id: 2-2",
+            "event: margin.updated",
+            'data: {"portfolio":"desk"}',
+            "",
+            "id: 3-2",
+        ):
+            yield line  # fmt: skip
+
+    assert [event async for event in events(lines())] == [
+        {"id": "1-2", "event": "hello", "data": {}},
+        {"id": "2-2", "event": "margin.updated", "data": {"portfolio": "desk"}},
+    ]
+
+
+def test_tables_say_what_a_row_is_about_first_and_hide_nothing_unknown():
+    rows_ = [
+        {"id": "rep_1", "report_id": "x" * 40, "portfolio": "desk", "created_at": "2026-01-02T03:04:05.678Z",
+         "status": "SAFE", "mm_excess_usd": "-1234567.891", "health": None, "account": f"eip155:1:0x{'ab' * 20}"},
+        {"id": "rep_2", "report_id": "y", "portfolio": "other", "created_at": "2026-01-02T03:04:06Z",
+         "status": "UNKNOWN", "mm_excess_usd": None, "health": "1.5", "account": ""},
+    ]  # fmt: skip
+    console = Console(width=200, record=True, file=io.StringIO())
+    show(console, AccountRow, json.dumps({"rows": rows_, "fee": "0.000001", "none": []}).encode())
+    text = console.export_text()
+    assert "-1,234,567.89" in text
+    assert "0xabab…abab" in text
+    assert "2026-01-02 03:04:05 " in text
+    assert text.index("portfolio") < text.index("health") < text.index("report id")
+    assert "│ ?" in text.replace("│             ?", "│ ?")
+    assert "fee  0.000001" in text
+    assert "none: none" in text
