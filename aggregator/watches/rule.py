@@ -227,8 +227,8 @@ def watch_of(name: str, changes: tuple[WatchChange, ...], where: str = "watches"
 def _levels(at: str, said: WatchChange, figure: Figure, *, below: bool) -> tuple[Level, ...]:
     given: Sequence[LevelChange]
     if said.levels is not None:
-        if said.clear is not None or said.severity is not None:
-            raise ConfigError(f"{at}.levels: clear and severity belong into the levels, or give fire with them")
+        if any(getattr(said, name) is not None for name in _SHORT):
+            raise ConfigError(f"{at}.levels: fire, clear and severity belong into the levels: give either form")
         given = said.levels
     elif said.fire is not None:
         given = (LevelChange(fire=said.fire, clear=said.clear, severity=said.severity or Severity.WARNING),)
