@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from aiohttp import web
 from pydantic import Field, SecretStr
 
+from aggregator.access.keys import Keys
 from aggregator.clock import utc_now
 from aggregator.errors import ConfigError
 from aggregator.report import Frozen, MarginReport
@@ -18,7 +19,7 @@ from aggregator.store.reports import ReportLog
 from api.errors import Problem
 from api.http.accounts import Page, stored_report
 from api.http.answer import Body, body_of, paged, query_of, reply
-from api.http.caller import visible, visible_names
+from api.http.caller import CALLER, visible, visible_names
 from api.http.cursor import cursor_of, seq_of
 from api.http.deps import DEPS
 from api.http.endpoint import Endpoint, Scope
@@ -82,6 +83,8 @@ async def make_statement(request: web.Request) -> web.Response:
     now, lifetime = utc_now(), timedelta(seconds=given.lifetime_s or settings.lifetime_s)
     made = statement_of(basis, key, signer, now, lifetime)
     await log.add(made, now)
+    subject = f"{made.typed_data.message.id} {report.portfolio.name} {report.id}"
+    await Keys(deps.store).note(now, request[CALLER].id, "statement.signed", subject)
     return reply(request, made, 201)
 
 

@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 
 from aggregator.clock import utc_now
 from aggregator.devnet_settings import devnet_settings
@@ -11,13 +12,15 @@ from aggregator.statements.check import check
 from aggregator.statements.log import RootLog, StatementLog
 from aggregator.statements.make import Basis, statement_of
 from aggregator.statements.model import Statement
-from aggregator.statements.recompute import chains_only
+from aggregator.statements.recompute import NotReadable, chains_only
 from aggregator.statements.typed import digest_of, sign, signer_of, typed
 from aggregator.wiring import open_service, wire
 from chains.caip import account_chain
+from chains.errors import EndpointError
 from tests.integration.test_command_line import crossmargin
 
 pytestmark = pytest.mark.devnet
+DEAD = SecretStr("http://127.0.0.1:1")
 NAMES = ("hedged-pair", "stale-feed", "far-from-funds", "thin-borrower")
 
 
@@ -115,8 +118,22 @@ async def test_an_ended_or_unsigned_statement_is_refused_without_any_chain(made)
     assert [d.what for d in late.differences] == ["expires_at"]
     other = await check(honest, None, utc_now(), signer="0x" + "11" * 20)
     assert [d.what for d in other.differences] == ["signer"]
+    later = honest.as_of.model_copy(update={"time": utc_now() + timedelta(hours=1)})
+    worded = honest.model_copy(update={"as_of": later})
+    assert [d.what for d in (await check(worded, None, utc_now())).differences] == ["as_of"]
     moved = honest.model_copy(update={"signature": honest.signature[:-4] + "001b"})
     assert "signature" in [d.what for d in (await check(moved, None, utc_now())).differences]
+
+
+async def test_a_chain_that_cannot_be_read_there_is_no_verdict(made, settings):
+    dead = {chain: item.model_copy(update={"rpc_urls": (DEAD,)}) for chain, item in settings.chains.items()}
+    async with wire(chains_only(settings.model_copy(update={"chains": dead}))) as wired:
+        with pytest.raises(EndpointError):
+            await check(made["hedged-pair"], wired, utc_now())
+    fewer = dict(list(settings.chains.items())[1:])
+    async with wire(chains_only(settings.model_copy(update={"chains": fewer}))) as wired:
+        with pytest.raises(NotReadable, match=r"chains\.eip155"):
+            await check(made["hedged-pair"], wired, utc_now())
 
 
 def test_the_command_says_so_by_its_exit_code(made, devnet, tmp_path):

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from sqlalchemy import insert
 from typer.testing import CliRunner
 
+from aggregator.access.keys import Keys
 from aggregator.devnet_settings import DEVNET_KEY
 from aggregator.statements.merkle import Proof, leaf_of, proven_root
 from aggregator.statements.model import Statement
@@ -97,10 +98,21 @@ async def test_what_a_caller_may_not_see_is_not_there(tmp_path):
         made = await (await client.post("/v1/statements", json={"portfolio": NAME}, headers=mine)).json()
         name = made["typed_data"]["message"]["id"]
         assert (await client.get(f"/v1/statements/{name}", headers=mine)).status == 200
+        (line,) = await Keys(client.app[DEPS].store).audit(limit=1)
+        assert (line.action, line.actor[:4], name in line.subject) == ("statement.signed", "key_", True)
         assert (await client.get(f"/v1/statements/{name}", headers=other)).status == 404
         assert (await client.get(f"/v1/reports/{report['id']}/proof", headers=other)).status == 404
         answer = await client.post("/v1/statements", json={"portfolio": NAME}, headers=other)
         assert answer.status == 404
+
+
+async def test_a_contract_of_the_settings_is_the_signer(tmp_path):
+    contract = "eip155:42161:0x" + "12" * 20
+    settings = StatementSettings(signing_key=SecretStr(DEVNET_KEY), signer=contract)
+    async with api(tmp_path, statements=settings) as client:
+        made = await (await client.post("/v1/statements", json={"portfolio": NAME})).json()
+        assert made["typed_data"]["message"]["signer"] == contract
+        assert made["typed_data"]["domain"]["chainId"] == 42161
 
 
 async def test_a_report_of_another_portfolio_or_none_is_refused(client):

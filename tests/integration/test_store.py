@@ -8,6 +8,8 @@ from sqlalchemy import create_engine, inspect
 from aggregator.alerts import status_change
 from aggregator.delivery.outbox import Outbox
 from aggregator.errors import StoreError
+from aggregator.statements.log import RootLog
+from aggregator.statements.merkle import proven_root
 from aggregator.store.migrate import downgrade, upgrade
 from aggregator.store.repository import Store
 from risk.status import Status
@@ -34,6 +36,32 @@ async def test_report_comes_back_equal_to_the_last_digit(store):
     await store.append([report], status_change, [])
     assert await store.latest("desk") == report
     assert await store.report(report.id) == report
+
+
+async def test_every_report_is_in_the_root_of_its_append(store):
+    for names in (("a", "b", "c"), ("a",)):
+        reports = [a_report(name) for name in names]
+        await store.append(reports, status_change, [])
+        (newest, *_) = await RootLog(store).page(limit=1)
+        assert newest.size == len(names)
+        for report in reports:
+            proven = await RootLog(store).of(report.model_dump_json().encode(), report.as_of.time)
+            assert proven.root == newest
+            assert proven_root(proven.leaf, proven.proof).hex() == newest.root
+    assert len(await RootLog(store).page(before=newest.seq)) == 1
+    assert await RootLog(store).of(a_report().model_dump_json().encode(), report.as_of.time) is None
+
+
+async def test_roots_and_statements_go_with_their_tables_and_reports_stay(store):
+    await store.append([a_report()], status_change, [])
+    async with store.transaction(writing=True) as connection:
+        await connection.run_sync(downgrade, "0006")
+        assert "report_roots" not in await connection.run_sync(lambda plain: inspect(plain).get_table_names())
+        await connection.run_sync(upgrade)
+    assert await RootLog(store).page() == ()
+    await store.append([a_report("other")], status_change, [])
+    assert len(await RootLog(store).page()) == 1
+    assert await store.count_reports() == 2
 
 
 async def test_latest_is_the_newest(store):
