@@ -1,7 +1,9 @@
 """50,000 event logs from a local anvil, end to end: fetched, parsed, decoded."""
 
 import asyncio
+import tempfile
 import time
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,9 +14,11 @@ from web3 import AsyncHTTPProvider, AsyncWeb3
 
 from chains.caip import Address
 from chains.devnet import anvil
+from chains.events import Names, VenueEvents
 from chains.evm.client import EvmClient
 from chains.evm.rpc import HttpTransport, TransportLimits
-from chains.types import LogFilter
+from chains.indexer.digest import Watch, digest
+from chains.types import LogFilter, VenueId
 from tests.bench import Row
 from tests.bench._contracts import CHAIN, LOGS_PER_TX, events_code, node, place
 from tests.bench._timing import best_of
@@ -60,7 +64,15 @@ async def _run(url: str, target: Address, first: int) -> list[Row]:
             },
         )
     fetch_only, columns, values = (LOGS / seconds[name] for name in ("fetch only", "columns", "values"))
+    cryo = _cryo(url, target, first)
+    beside_cryo = [] if cryo is None else [
+        Row("logs: cryo", cryo, "logs/s", "", None, ""),
+        Row("logs: ours, columns", columns, "logs/s", "cryo", columns / cryo, ">= 2.5"),
+    ]  # fmt: skip
+    peaks = [await _peak_mb(url, target, ranges[: len(ranges) // share]) for share in (4, 1)]
     return [
+        *beside_cryo,
+        Row("backfill: peak memory", peaks[1], "MB", "a quarter of the range", peaks[1] / peaks[0], "flat"),
         Row("logs: web3.py get_logs", web3, "logs/s", "", None, ""),
         Row("logs: fetch only", fetch_only, "logs/s", "", None, ""),
         Row("logs: ours, columns", columns, "logs/s", "web3.py get_logs", columns / web3, ">= 80"),
@@ -83,6 +95,43 @@ async def _web3(url: str, target: Address, first: int) -> float:
     if found != WEB3_BLOCKS * LOGS_PER_TX:
         raise ValueError(f"web3.py found {found} logs")
     return took
+
+
+def _cryo(url: str, target: Address, first: int) -> float | None:
+    """Logs per second of cryo, written as Parquet; None where its wheel is not installed."""
+    try:
+        import cryo
+    except ImportError:
+        return None
+    best = float("inf")
+    for _ in range(3):
+        with tempfile.TemporaryDirectory() as folder:
+            started = time.perf_counter()
+            done = cryo.freeze(
+                "logs", blocks=[f"{first}:{first + BLOCKS}"], rpc=url, contract=[target], output_dir=folder,
+                chunk_size=20, hex=False, no_verbose=True, max_concurrent_requests=4,
+                requests_per_second=1_000_000,
+            )  # fmt: skip
+            best = min(best, time.perf_counter() - started)
+            if done["n_errored"]:
+                raise ValueError(f"cryo left out {done['n_errored']} chunks")
+    return LOGS / best
+
+
+async def _peak_mb(url: str, target: Address, ranges: list[tuple[int, int]]) -> float:
+    """Most memory that reading the ranges in turn takes, as the index does: logs, then whom they concern."""
+    events = VenueEvents(VenueId("bench"), {"Moved(address,address,uint256,uint256)": Names((1, 2))})
+    watch = Watch(CHAIN, (events,), {events.venue: frozenset({target})})
+    async with HttpTransport(CHAIN, [url], limits=UNLIMITED) as transport:
+        client, found = EvmClient(CHAIN, transport), set()
+        tracemalloc.start()
+        for wanted in ranges:
+            found |= digest(await client.logs(LogFilter(*wanted, (target,))), watch).touches.found.keys()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    if not found:
+        raise ValueError("the backfill found nobody")
+    return peak / 1e6
 
 
 async def _in_turn(ranges: list[tuple[int, int]], one: Callable[[tuple[int, int]], Awaitable[int]]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -17,9 +18,10 @@ from chains.evm.client import EvmClient
 from chains.evm.columns import ColumnRead
 from chains.evm.provider import as_web3_provider
 from chains.evm.rpc import HttpTransport, TransportLimits
-from chains.types import Finality
+from chains.types import BlockRef, Finality
 from tests.bench import Row
 from tests.bench._contracts import CHAIN, VALUES, node, place, values_code
+from tests.bench._latency import far_away
 from tests.bench._timing import Way, best_of
 
 ACCOUNTS = 1000
@@ -32,6 +34,7 @@ ABI = [
     },
 ]  # fmt: skip
 GATHERED, BATCH = 50, 250
+ROUND_TRIP_S = 0.05
 UNLIMITED = TransportLimits(rate_per_s=10_000_000, concurrency=2, batch=1)
 
 
@@ -39,7 +42,9 @@ def run() -> list[Row]:
     logging.getLogger("multicall").setLevel(logging.ERROR)
     with node() as url:
         target = place(url, values_code(), 0xBEEF)
-        return asyncio.run(_run(url, target))
+        near = asyncio.run(_run(url, target))
+        with far_away(url, ROUND_TRIP_S) as distant:
+            return near + asyncio.run(_far(distant, target))
 
 
 def _accounts() -> list[Address]:
@@ -64,6 +69,24 @@ async def _run(url: str, target: Address) -> list[Row]:
             ways["multicall.py"] = multicall
         seconds |= await best_of(8, ways)
     return _rows(seconds)
+
+
+async def _far(url: str, target: Address) -> list[Row]:
+    """The same over a wire of 50 ms: what costs is how often one waits for an answer.
+
+    Ours is given the head, as the service is by newHeads; the batches of a read are under way together.
+    """
+    accounts = _accounts()
+    these = (target, accounts, [int(a, 16) + i for a in accounts for i in range(VALUES)])
+    provider = AsyncHTTPProvider(url)
+    web3 = await best_of(1, {"web3.py": _gathered(AsyncWeb3(provider), *these)})
+    await provider.disconnect()
+    limits = replace(UNLIMITED, concurrency=16)
+    async with HttpTransport(CHAIN, [url], limits=limits) as transport:
+        at = await EvmClient(CHAIN, transport).head(Finality.LATEST)
+        ours = await best_of(6, {"ours": _ours(transport, *these, at=at)})
+    times = web3["web3.py"] / ours["ours"]
+    return [Row("reads: ours, 50 ms away", ACCOUNTS / ours["ours"], "accounts/s", "web3.py", times, ">= 100")]
 
 
 def _rows(seconds: dict[str, float]) -> list[Row]:
@@ -153,15 +176,20 @@ def _float_rows(expected: list[int]) -> Any:
     return found.reshape(ACCOUNTS, VALUES)
 
 
-def _ours(transport: HttpTransport, target: Address, accounts: list[Address], expected: list[int]) -> Way:
+def _ours(
+    transport: HttpTransport,
+    target: Address,
+    accounts: list[Address],
+    expected: list[int],
+    at: BlockRef | None = None,
+) -> Way:
     """The service's own way: calldata made once, the block pinned by hash, answers as columns."""
     client = EvmClient(CHAIN, transport)
     read = ColumnRead([READ.call(target, account) for account in accounts], VALUES)
     wanted = _float_rows(expected)
 
     async def way() -> None:
-        at = await client.head(Finality.LATEST)
-        columns = await client.columns(read, at)
+        columns = await client.columns(read, at or await client.head(Finality.LATEST))
         if not (columns.ok.all() and np.array_equal(columns.unsigned(), wanted)):
             raise ValueError("a benchmark read wrong values")
 
