@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from aggregator.config import ModelSettings
@@ -52,8 +53,8 @@ class Replayed:
 def replay(stored: MarginReport, world: bytes, setting: bytes) -> Replayed:
     """Make a report again from its inputs; raises StoreError where those cannot be read."""
     try:
-        frame, content = unpacked(setting), unpacked(world)
-        maker = _maker(frame)
+        frame, maker = _maker(setting)
+        content = unpacked(world)
         read = _world(content)
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"inputs of {stored.id} cannot be read by this version: {error}") from None
@@ -75,14 +76,16 @@ def _figures(report: MarginReport) -> dict[str, Any]:
     return report.model_dump(mode="json", exclude={"id", "code_version"})
 
 
-def _maker(frame: Mapping[str, Any]) -> ReportMaker:
+@lru_cache(maxsize=2)
+def _maker(setting: bytes) -> tuple[dict[str, Any], ReportMaker]:
+    """A setting, and the report maker that it describes; the reports of a day share one."""
+    frame: dict[str, Any] = unpacked(setting)
     chains = tuple(ChainId(chain) for chain in frame["chains"])
     assets = thaw(tuple[AssetInfo, ...], frame["assets"])
     model = load_model(ModelSettings.model_validate(frame["model"]), chains)
     names = {ChainId(chain): name for chain, name in frame["chain_names"].items()}
-    return ReportMaker(
-        AssetRegistry({info.asset: info for info in assets}), model, load_params(frame["prices"]), names
-    )
+    registry = AssetRegistry({info.asset: info for info in assets})
+    return frame, ReportMaker(registry, model, load_params(frame["prices"]), names)
 
 
 def _world(content: Mapping[str, Any]) -> World:

@@ -1,6 +1,7 @@
 """Thinning, backup and restore, export: what goes, what stays, and that every digit comes back."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pyarrow.parquet
 import pytest
@@ -16,8 +17,10 @@ from aggregator.store.compact import compact, vacuum
 from aggregator.store.export import export
 from aggregator.store.input_tables import INPUTS, keep
 from aggregator.store.inputs import InputLog
+from aggregator.store.mass import MassLog, MassRow
+from aggregator.store.migrate import current, downgrade, newest, upgrade
 from aggregator.store.policy import RetentionSettings
-from aggregator.store.prices import PriceLog
+from aggregator.store.prices import PriceLog, price_rows
 from aggregator.store.reports import ReportLog
 from aggregator.store.repository import Store
 from aggregator.store.scans import ScanLog
@@ -173,3 +176,40 @@ async def test_vacuum_gives_room_back(tmp_path):
     assert path.stat().st_size < before / 2
     with pytest.raises(StoreError):
         vacuum("sqlite+aiosqlite:////no/such/folder/x.db")
+
+
+async def test_migrations_down_and_up_keep_what_the_older_schema_knows(store):
+    await fill(store, hours=2)
+    before, prices = await rows(store), [line async for line in PriceLog(store).lines()]
+    for revision in ("0010", "0007", "0003", "0001"):
+        async with store.transaction(writing=True) as connection:
+            await connection.run_sync(downgrade, revision)
+            assert await connection.run_sync(current) == revision
+        assert await rows(store) == before
+        if revision == "0003":
+            assert [line async for line in PriceLog(store).lines()] == prices
+    async with store.transaction(writing=True) as connection:
+        await connection.run_sync(upgrade)
+        assert await connection.run_sync(current) == newest()
+    assert await rows(store) == before
+    await store.append([at_time(LATER, status=Status.WATCH)], status_change, ["hook"])
+    assert (await rows(store))[-1][0] > before[-1][0]
+
+
+@pytest.mark.parametrize("number", [1, 49, 50, 20_001])
+async def test_many_rows_come_in_their_order_and_a_failure_takes_all_of_them_back(store, number):
+    micro = Decimal("0.000001")
+    found = [MassRow("scan_1", f"p{i}", "SAFE", Decimal(i), micro * i, Decimal(-i)) for i in range(number)]
+    log = MassLog(store)
+    await log.add(found)
+    assert await log.of("scan_1") == found
+    with pytest.raises(Exception, match=r"."):
+        await log.add([*(row._replace(scan_id="scan_2") for row in found), found[0]._replace(status=None)])
+    assert await log.of("scan_2") == []
+
+
+async def test_a_price_that_is_there_stays_as_it_is(store):
+    first, again = a_price(WHEN), a_price(WHEN, mid="1")
+    await store.append([at_time(WHEN)], status_change, [], price_rows([first]))
+    await store.append([at_time(WHEN)], status_change, [], price_rows([again, a_price(LATER)]))
+    assert [line async for line in PriceLog(store).lines()] == [first, a_price(LATER)]
