@@ -127,7 +127,11 @@ function priceCard(report, prices) {
 
 function alertCard(alerts) {
   if (!alerts.length) return card("Alerts", el("p", { class: "quiet" }, "none"));
-  return card("Alerts", el("ul", { class: "plain" }, ...alerts.map((a) => el("li", { class: a.status }, `${a.created_at.slice(11, 19)} `, el("span", { class: "tone" }, a.status.replace("_", " ")), ` ${a.reason}`))));
+  const span = (s) => (s < 60 ? `${s} s` : s < 3600 ? `${Math.floor(s / 60)} min` : `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`);
+  const stands = ({ life }) => (!life ? "" : life.state === "resolved" ? `over after ${span(life.duration_s)}` : life.state === "acknowledged" ? `acknowledged by ${life.acknowledged_by}` : "open");
+  const tone = (a) => (a.watch === "status" && a.type !== "data.missing" ? a.status : a.type.startsWith("data.") ? "UNKNOWN" : a.severity === "critical" ? "DELEVERAGE" : "WATCH");
+  return card("Alerts", el("ul", { class: "plain alerts" }, ...alerts.map((a) => el("li", { class: tone(a), "data-state": a.life?.state ?? "" }, `${a.created_at.slice(11, 19)} `,
+    el("span", { class: "tone" }, a.watch === "status" && a.type !== "data.missing" ? a.status.replace("_", " ") : a.watch), ` ${a.reason}`, el("small", { class: "quiet" }, ` ${stands(a)}`)))));
 }
 
 let advising = null;

@@ -66,6 +66,7 @@ async def look(page, url: str, said: list[str], world) -> None:
     await page.focus("[data-name='thin-borrower']")
     await page.keyboard.press("Enter")
     await page.wait_for_selector("main .head.LIQUIDATABLE", timeout=WAIT_MS)
+    await page.wait_for_selector(".alerts li.LIQUIDATABLE[data-state='open']", timeout=WAIT_MS)
     await pictured(page, "crash")
     assert await nameless(page) == []
     await page.emulate_media(color_scheme="dark")
