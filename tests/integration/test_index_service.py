@@ -19,11 +19,15 @@ pytestmark = pytest.mark.devnet
 NAME = "steady-lender"
 
 
-async def test_event_is_looked_at_long_before_the_next_scan(devnet_snapshot, tmp_path):
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+async def test_event_is_looked_at_long_before_the_next_scan(kind, devnet_snapshot, tmp_path, request):
     world = devnet_snapshot
+    database = f"sqlite+aiosqlite:///{tmp_path / 's.db'}"
+    if kind == "postgresql":
+        database = request.getfixturevalue("postgres_server").new_database()
     settings = devnet_settings(
         world.state_dir,
-        database=f"sqlite+aiosqlite:///{tmp_path / 's.db'}",
+        database=database,
         service={"scan_interval_s": 3600, "port": 0},
         index={"poll_s": 30},  # so that only the WebSocket can be as quick as this
     )
