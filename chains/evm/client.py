@@ -19,7 +19,8 @@ from chains.types import BlockRef, Call, CallResult, Finality, Log, LogFilter
 
 STARVED_CHUNK: Final = 20
 _EXECUTION = re.compile(
-    r"revert|out of gas|gas required|gas uint64|invalid opcode|stack|exceed\w* .*gas|gas .*exceed", re.IGNORECASE
+    r"revert|out ?of ?gas|evm error|gas required|gas uint64|invalid opcode|stack|exceed\w* .*gas|gas .*exceed",
+    re.IGNORECASE,
 )
 
 
