@@ -44,7 +44,7 @@ def server_of(client: ApiClient, look: Look | None = None) -> MCPServer:
 
     Parameters
     ----------
-    look : reads the chains for portfolios that a what-if question begins from, where no service does that.
+    look : has at hand what a portfolio's what-if questions begin from, where no service does that.
     """
     server: MCPServer = MCPServer("crossmargin", instructions=ABOUT)
     _about_accounts(server, client)

@@ -88,6 +88,14 @@ def _maker(setting: bytes) -> tuple[dict[str, Any], ReportMaker]:
     return frame, ReportMaker(registry, model, load_params(frame["prices"]), names)
 
 
+def world_of(body: bytes, report_id: str) -> World:
+    """What a stored report was made from; raises StoreError where that cannot be read."""
+    try:
+        return _world(unpacked(body))
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"inputs of {report_id} cannot be read by this version: {error}") from None
+
+
 def _world(content: Mapping[str, Any]) -> World:
     prices = thaw(dict[str, ReconciledPrice], content["prices"])
     return World(

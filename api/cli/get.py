@@ -22,7 +22,7 @@ from api.client import ApiClient, path_of, remote_api
 from api.http.endpoint import Endpoint
 from api.http.openapi import PARAMETERS
 from api.http.table import TABLE
-from api.local import local_api
+from api.local import Local, local_api
 
 app = typer.Typer(
     help="Every read of the HTTP API, from a running service or from the store.", no_args_is_help=True
@@ -35,6 +35,8 @@ KeyOption = Annotated[
 ]
 OWN = ("url", "key", "config", "devnet", "json")
 LIMITS = {"ge": "at least", "le": "at most", "max_length": "length at most"}
+WHAT_IF = ("/v1/accounts/{id}/scenarios",)
+"""Answered from what the newest report was made from."""
 NO_COMMAND = {
     "/": "the page, for a browser",
     "/web/app.js": "a part of the page",
@@ -64,19 +66,29 @@ async def opened(
     url: str | None, key: str | None, config: Path | None, devnet: Path | None
 ) -> AsyncIterator[ApiClient]:
     """A client of the service at the address, else of the settings' store."""
+    async with _either(url, key, config, devnet) as (client, _):
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def _either(
+    url: str | None, key: str | None, config: Path | None, devnet: Path | None
+) -> AsyncIterator[tuple[ApiClient, Local | None]]:
     if url is not None:
         async with remote_api(url, key) as client:
-            yield client
+            yield client, None
         return
-    async with local_api(settings_from(config, devnet), key) as (client, _):
-        yield client
+    async with local_api(settings_from(config, devnet), key) as local:
+        yield local.client, local
 
 
 async def _run(endpoint: Endpoint, given: Mapping[str, Any], json: bool) -> None:
     names = parameters_of(endpoint)
     path = path_of(endpoint.path, {name: given[name] for name in names})
     rest = {name: str(v) for name, v in given.items() if name not in {*names, *OWN} and v is not None}
-    async with opened(*(given[name] for name in OWN[:4])) as client:
+    async with _either(*(given[name] for name in OWN[:4])) as (client, local):
+        if local is not None and endpoint.path in WHAT_IF:
+            await local.look([given["id"]])
         if endpoint.timeout_s == 0:
             async for event in events(client.lines(path, rest)):
                 typer.echo(msgspec.json.encode(event).decode())

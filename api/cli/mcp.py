@@ -8,12 +8,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aggregator.clock import utc_now
 from aggregator.errors import ConfigError
-from aggregator.wiring import Wired
 from api.cli.common import ConfigOption, DevnetOption, log_to_stderr, settings_from
 from api.cli.get import KeyOption, UrlOption
-from api.client import ApiClient, path_of, remote_api
+from api.client import ApiClient, remote_api
 from api.local import local_api
 
 if TYPE_CHECKING:
@@ -25,8 +23,7 @@ def mcp(
 ) -> None:
     """Serve tools that read and simulate to an MCP client on standard input and output; nothing is written.
 
-    From a running service (--url), else from the settings' store; there, what-if questions read the chains once
-    for each portfolio. With a key, what the key may see.
+    From a running service (--url), else from the settings' store. With a key, what the key may see.
     """
     log_to_stderr(logging.WARNING)
     if importlib.util.find_spec("mcp") is None:
@@ -49,20 +46,5 @@ async def _opened(
         async with remote_api(url, key) as client:
             yield client, None
         return
-    async with local_api(settings_from(config, devnet), key, ("read", "simulate")) as (client, wired):
-        yield client, look_of(client, wired)
-
-
-def look_of(client: ApiClient, wired: Wired) -> "Look":
-    """Reads the chains for portfolios that the caller may see and that were not looked at here yet."""
-
-    async def look(names: tuple[str, ...]) -> None:
-        for text in names:
-            await client.get(
-                path_of("v1/accounts/{id}/margin", {"id": text})
-            )  # refused here where it may not be seen
-            name = wired.cycle.portfolios.find(text)
-            if name not in wired.cycle.worlds:
-                await wired.cycle.run(utc_now(), wired.cycle.portfolios.only([name]))
-
-    return look
+    async with local_api(settings_from(config, devnet), key, ("read", "simulate")) as local:
+        yield local.client, local.look

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from mcp import Client, StdioServerParameters
+from pydantic import SecretStr
+from sqlalchemy import delete
 from typer.testing import CliRunner
 
 from aggregator.access.keys import Keys
@@ -15,10 +17,10 @@ from aggregator.config import load_settings
 from aggregator.devnet_settings import devnet_settings
 from aggregator.errors import ConfigError
 from aggregator.report import MarginReport
+from aggregator.store.input_tables import REPORT_INPUTS
 from aggregator.store.repository import Store
 from aggregator.wiring import open_service, wire
 from api.cli.main import app
-from api.cli.mcp import look_of
 from api.client import remote_api
 from api.local import local_api
 from api.mcp_server import server_of
@@ -26,6 +28,7 @@ from tests.integration.test_api_specification import running
 from tests.integration.test_get_command import report as report  # the fixture
 from tests.kit.api import NAME
 
+DEAD = SecretStr("http://127.0.0.1:1")
 ROOT = Path(__file__).parents[2]
 TOOLS = {
     "portfolios", "margin", "positions", "liquidation", "history", "alerts", "prices", "price", "routes",
@@ -37,8 +40,8 @@ TOOLS = {
 async def local(settings, key: str | None = None):
     """A client of the tools over a store, as the command makes them."""
     async with (
-        local_api(settings, key, ("read", "simulate")) as (client, wired),
-        Client(server_of(client, look_of(client, wired))) as tools,
+        local_api(settings, key, ("read", "simulate")) as found,
+        Client(server_of(found.client, found.look)) as tools,
     ):
         yield tools
 
@@ -111,16 +114,21 @@ async def test_a_key_sees_what_it_may(report):
 
 
 @pytest.mark.devnet
-async def test_without_a_service_what_if_looks_at_the_chains(devnet, tmp_path):
+async def test_without_a_service_what_if_begins_at_the_stored_report_or_else_at_the_chains(devnet, tmp_path):
     settings = devnet_settings(devnet.state_dir, database=f"sqlite+aiosqlite:///{tmp_path / 's.db'}")
-    async with wire(settings) as wired, open_service(wired) as (service, *_):
+    async with wire(settings) as wired, open_service(wired) as (service, store, *_):
         await service.scan()
-    async with local(settings) as client:
+        dead = {chain: item.model_copy(update={"rpc_urls": (DEAD,)}) for chain, item in settings.chains.items()}
         question = {"portfolio": "hedged-pair", "changes": {"spot_pct": "-5"}}
-        (result,) = (await told(client, "simulate", simulations=[question]))["results"]
-        stored = await told(client, "margin", portfolio="hedged-pair")
-        before = float(result["before"]["mm_requirement_usd"])
-        assert before == pytest.approx(float(stored["mm_requirement_usd"]), rel=0.01)
+        for given in (settings.model_copy(update={"chains": dead}), settings):
+            async with local(given) as client:
+                (result,) = (await told(client, "simulate", simulations=[question]))["results"]
+                stored = await told(client, "margin", portfolio="hedged-pair")
+                before, kept = (float(one["mm_requirement_usd"]) for one in (result["before"], stored))
+                assert before == pytest.approx(kept, rel=1e-9 if given is not settings else 0.01)
+                assert (await told(client, "scenarios", portfolio="hedged-pair"))["heat_map"]
+            async with store.transaction(writing=True) as connection:
+                await connection.execute(delete(REPORT_INPUTS))
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
