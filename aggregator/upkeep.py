@@ -62,7 +62,7 @@ class ClockWatch:
         """Seconds by which the clock was set since the last look, 0 where it was not."""
         offset, before = wall_s - steady_s, self._offset
         if before is None or abs(offset - before) < JUMP_S:
-            self._offset = offset if before is None else before + (offset - before) / 8  # follows slow drift
+            self._offset = offset  # follows slow drift
             return 0.0
         self._offset = offset
         return offset - before

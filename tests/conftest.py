@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 from pytest_socket import disable_socket
 
 ROOT = Path(__file__).parent
@@ -16,6 +17,9 @@ common: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthChec
 settings.register_profile("same", derandomize=True, **common)
 settings.register_profile("new", print_blob=True, **common)
 settings.load_profile(os.environ.get("CROSSMARGIN_EXAMPLES", "same"))
+if settings.get_current_profile_name() == "same":
+    # Constants of the modules that happen to be imported would make examples depend on which tests ran before.
+    providers.is_local_module_file = lambda _: False
 os.environ.setdefault("CROSSMARGIN_CACHE", str(ROOT.parent / ".cache"))
 
 

@@ -59,7 +59,7 @@ async def ask_advice(request: web.Request) -> web.Response:
     """Have advice worked out from the newest report; it appears under GET when it is ready."""
     name, desk = visible(request, request.match_info["id"]), request.app[DEPS].advice
     if desk is None:
-        raise Problem(503, "no_advice_here", "this service serves stored reports only: it works out no advice")
+        raise Problem(409, "no_advice_here", "this service serves stored reports only: it works out no advice")
     if not desk.ask(name):
         raise Problem(404, "no_report_yet", f"{request.path}: no scan of {name!r} has finished yet")
     return reply(request, await _stand(request, name), status=202)
@@ -134,5 +134,5 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", _ADVICE, get_advice, Scope.READ, "Plans that went through on forks, unsigned", "advice",
              AccountAdvice, example=_E, also=(404,)),
     Endpoint("POST", _ADVICE, ask_advice, Scope.SIMULATE, "Have advice worked out now", "advice", AccountAdvice,
-             status=202, example=_E | {"state": "pending"}, also=(404, 503)),
+             status=202, example=_E | {"state": "pending"}, also=(404, 409)),
 )  # fmt: skip

@@ -169,7 +169,7 @@ async def test_get_answers_from_the_store_and_says_how_far_it_is(tmp_path):
         assert (failed["state"], failed["reason"]) == ("failed", "no endpoint answered")
         assert failed["advice"] == ready["advice"]
         assert (await client.get("/v1/accounts/nobody/advice")).status == 404
-        assert (await client.post(PATH)).status == 503
+        assert (await client.post(PATH)).status == 409
 
 
 @pytest.mark.devnet

@@ -6,11 +6,12 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import psutil
 import pytest
 
 
@@ -55,7 +56,8 @@ def _server() -> Iterator[PostgresServer]:
             # Immediate shutdown of the server that was started here: a fast one waits for its checkpoints.
             postmaster = int((data / "postmaster.pid").read_text().splitlines()[0])
             os.kill(postmaster, signal.SIGQUIT)
-            server.cleanup()
+            with suppress(psutil.NoSuchProcess):  # gone between its look and its wait
+                server.cleanup()
             atexit.unregister(server._cleanup)  # done already; its log line would come after the last test
 
 
