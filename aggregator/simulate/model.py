@@ -128,6 +128,10 @@ class ModelChange(Asked):
     confidence: float | None = Field(default=None, ge=0.9, le=0.999)
     kappa: float | None = Field(default=None, ge=1, le=3)
     reaction: Literal["keeper", "person", "unattended"] | None = None
+    scenario_sets: tuple[Literal["grid", "stress", "copula", "fhs"], ...] | None = Field(
+        default=None, min_length=1, max_length=4
+    )
+    """What the buffers are taken over, the largest counts; ``fhs`` only where the service has a price history."""
 
 
 class Changes(Asked):

@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
 from aggregator.assemble import assemble
 from aggregator.clock import unix
 from aggregator.config import ModelSettings
+from aggregator.errors import ConfigError
+from aggregator.history import HistoryError
 from aggregator.model import Model, load_model
 from aggregator.portfolios import Portfolios
 from aggregator.report import MarginReport
@@ -213,8 +216,7 @@ class WhatIf:
             return self.maker.model
         key = repr((sorted(given.items()), routes))
         if key not in self._models:
-            settings = ModelSettings.model_validate(self.maker.model.settings.model_dump() | given)
-            model = load_model(settings, self.maker.model.chains) if given else self.maker.model
+            model = _altered(self.maker.model, given) if given else self.maker.model
             if routes:
                 model = _rerouted(model, routes)
             while len(self._models) >= MODELS_KEPT:
@@ -280,6 +282,16 @@ def _times(price: ReconciledPrice, by: Decimal) -> ReconciledPrice:
     if by == 1 or price.low is None or price.mid is None or price.high is None:
         return price
     return replace(price, low=price.low * by, mid=price.mid * by, high=price.high * by)
+
+
+def _altered(model: Model, given: Mapping[str, Any]) -> Model:
+    """The model with other settings, over the same routes as they are known now."""
+    settings = ModelSettings.model_validate({**model.settings.model_dump(), **given})
+    try:
+        other = load_model(settings, model.chains)
+    except (ConfigError, HistoryError) as error:
+        raise CannotSimulate(f"model: {error}") from None
+    return replace(other, routes=model.routes, bridge_laws=model.bridge_laws)
 
 
 def _rerouted(model: Model, changes: Sequence[RouteChange]) -> Model:

@@ -85,3 +85,29 @@ def test_what_does_not_fit_is_refused_with_what_there_is():
     ):
         with pytest.raises(CannotSimulate, match=says):
             asked(**wrong)
+
+
+def with_model(**model):
+    question = Simulation.model_validate({"portfolio": NAME, "model": model})
+    return WhatIf(hand.maker(), {NAME: a_world()}).answer(question, hand.NOW)
+
+
+def test_another_set_of_scenarios_asks_for_another_buffer_of_the_same_positions():
+    grid = with_model(scenario_sets=["grid"])
+    assert grid.mm_excess_change_usd == 0
+    both, stress = with_model(scenario_sets=["grid", "stress"]).after, with_model(scenario_sets=["stress"]).after
+    assert both.isolated_buffer_usd >= max(grid.after.isolated_buffer_usd, stress.isolated_buffer_usd)
+    assert (both.equity_usd, both.venue_maintenance_usd) == (
+        grid.before.equity_usd, grid.before.venue_maintenance_usd,
+    )  # fmt: skip
+    assert len({grid.after.model.params_hash, both.model.params_hash, stress.model.params_hash}) == 3
+    tails = with_model(scenario_sets=["copula"]).after
+    assert tails.model.id.startswith("copula")
+    assert tails.unified_buffer_usd > 0
+
+
+def test_a_model_that_cannot_be_made_is_refused_with_the_reason():
+    with pytest.raises(CannotSimulate, match=r"model\.history: the set fhs needs a price history"):
+        with_model(scenario_sets=["fhs"])
+    with pytest.raises(CannotSimulate, match="twice"):
+        with_model(scenario_sets=["grid", "grid"])
