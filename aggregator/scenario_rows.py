@@ -158,7 +158,7 @@ def _sets(factors: FactorArrays, sets: SetParams, grid: ScenarioSet) -> Iterator
             case "stress":
                 yield name, stress_set(sets.stress, factors)
             case "copula":
-                correlation = _correlation(factors, sets.correlation)
+                correlation = crypto_correlation(factors, sets.correlation)
                 yield name, copula_set(sets.copula, factors, correlation)
                 yield name, copula_set(sets.copula, factors, correlation, stressed=True)
             case "fhs" if sets.history is not None:
@@ -167,7 +167,8 @@ def _sets(factors: FactorArrays, sets: SetParams, grid: ScenarioSet) -> Iterator
                 yield name, grid
 
 
-def _correlation(factors: FactorArrays, between: float) -> F64:
+def crypto_correlation(factors: FactorArrays, between: float) -> F64:
+    """(F, F) one correlation between all that is no stable coin, none else."""
     crypto = ~factors.is_stable
     matrix = np.where(np.outer(crypto, crypto), between, 0.0)
     np.fill_diagonal(matrix, 1.0)

@@ -35,7 +35,7 @@ KeyOption = Annotated[
 ]
 OWN = ("url", "key", "config", "devnet", "json")
 LIMITS = {"ge": "at least", "le": "at most", "max_length": "length at most"}
-WHAT_IF = ("/v1/accounts/{id}/scenarios",)
+WHAT_IF = ("/v1/accounts/{id}/scenarios", "/v1/accounts/{id}/margin-models")
 """Answered from what the newest report was made from."""
 NO_COMMAND = {
     "/": "the page, for a browser",
