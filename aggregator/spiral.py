@@ -29,6 +29,13 @@ class Spiral:
     volume_usd: F64
     result: Cascade
 
+    def by_asset(self) -> dict[str, tuple[float, float, float]]:
+        """Dollars sold net, penalties and bad debt, by risk factor that has any."""
+        result = self.result
+        rows = zip(result.sold_usd, result.penalty_of_usd, result.bad_debt_of_usd, strict=True)
+        named = zip(self.factors, rows, strict=True)
+        return {name: (float(s), float(p), float(b)) for name, (s, p, b) in named if s or p or b}
+
     def by_venue(self) -> dict[str, tuple[float, float, int]]:
         """Penalties, bad debt (USD) and accounts liquidated, by venue and chain."""
         hit = {int(row) for one in self.result.rounds for row in one.accounts}

@@ -84,6 +84,10 @@ class Round:
     """(A,) taken by liquidators and venues."""
     bad_debt_usd: F64
     """(A,) left to the venue."""
+    penalty_of_usd: F64
+    """(F,) penalties by what was closed: the collateral that was seized, else the positions, by dollar delta."""
+    bad_debt_of_usd: F64
+    """(F,) bad debt by what is owed, else by the positions. Neither holds what lies in no factor (cash at par)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +111,16 @@ class Cascade:
     def bad_debt_usd(self) -> F64:
         """(A,) over all rounds."""
         return np.asarray(sum((r.bad_debt_usd for r in self.rounds), np.zeros_like(self.surplus)))
+
+    @property
+    def penalty_of_usd(self) -> F64:
+        """(F,) over all rounds."""
+        return np.asarray(sum((r.penalty_of_usd for r in self.rounds), np.zeros_like(self.moves)))
+
+    @property
+    def bad_debt_of_usd(self) -> F64:
+        """(F,) over all rounds."""
+        return np.asarray(sum((r.bad_debt_of_usd for r in self.rounds), np.zeros_like(self.moves)))
 
     @property
     def sold_usd(self) -> F64:
@@ -211,7 +225,16 @@ class _Book:
             rows = hit[self.rules.closing[hit] == closing]
             if len(rows):
                 sold += close(rows, share[rows], unit, deltas, equity, required, penalty, bad)
-        return Round(moves, hit, sold, penalty, bad)
+        return Round(moves, hit, sold, penalty, bad, *self._by_factor(hit, deltas, penalty, bad))
+
+    def _by_factor(self, hit: Rows, deltas: F64, penalty: F64, bad: F64) -> tuple[F64, F64]:
+        """(F,) penalties and bad debt of a round, shared among the factors of each account."""
+        crypto = deltas * ~self.portfolio.factors.is_stable
+        loans = self.rules.closing[hit] == DEBT
+        closed = np.abs(np.asarray(self.portfolio.value[hit] @ crypto))
+        taken = np.where(loans[:, None], np.abs(np.asarray(self.pledged[hit] @ deltas)), closed)
+        owed = np.where(loans[:, None], np.abs(np.asarray(self.owed[hit] @ deltas)), closed)
+        return penalty[hit] @ _shares(taken), bad[hit] @ _shares(owed)
 
     def _repay(
         self, rows: Rows, share: F64, unit: F64, deltas: F64, _: F64, required: F64, penalty: F64, bad: F64
@@ -264,3 +287,9 @@ class _Book:
         self.beta[rows] = 0.0
         if not keep_equity:
             self.alpha[rows], self.cash[rows] = 0.0, 0.0
+
+
+def _shares(weights: F64) -> F64:
+    """(R, F) weights that sum to 1 in each row, 0 where a row has none."""
+    total = weights.sum(axis=1, keepdims=True)
+    return np.asarray(np.divide(weights, total, out=np.zeros_like(weights), where=total > 0.0))

@@ -77,6 +77,10 @@ def _body(found: Spiral) -> dict[str, object]:
         name: {"penalty_usd": penalty, "bad_debt_usd": bad, "accounts": count}
         for name, (penalty, bad, count) in found.by_venue().items()
     }
+    assets = {
+        name: {"sold_usd": sold, "penalty_usd": penalty, "bad_debt_usd": bad}
+        for name, (sold, penalty, bad) in found.by_asset().items()
+    }
     return {
         "settled": result.settled,
         "accounts": len(found.accounts),
@@ -85,6 +89,7 @@ def _body(found: Spiral) -> dict[str, object]:
         "moves": _by_factor(found, result.moves),
         "sold_usd": _by_factor(found, result.sold_usd),
         "venues": venues,
+        "assets": assets,
         "rounds": rounds,
     }
 
@@ -113,6 +118,12 @@ def _print(console: Console, found: Spiral) -> None:
     for name, (penalty, bad, count) in found.by_venue().items():
         venues.add_row(name, str(count), f"{penalty:,.0f}", f"{bad:,.0f}")
     console.print(venues)
+    assets = Table(title="By asset", title_justify="left")
+    for column in ("asset", "sold, USD", "penalties, USD", "bad debt, USD"):
+        assets.add_column(column, justify="left" if column == "asset" else "right")
+    for name, losses in found.by_asset().items():
+        assets.add_row(name, *(f"{value:,.0f}" for value in losses))
+    console.print(assets)
     _say_end(console, found)
 
 

@@ -17,6 +17,10 @@ def test_a_crash_liquidates_the_weak_and_names_the_rounds(devnet):
     assert len(body["rounds"]) > 1  # so thin a market takes others along
     assert body["moves"]["ETH"] < -0.2
     assert {"aave-v3", "perp-v2"} <= {name.split()[0] for name in body["venues"]}
+    for figure in ("penalty_usd", "bad_debt_usd"):
+        by_asset, by_venue = (sum(line[figure] for line in body[of].values()) for of in ("assets", "venues"))
+        assert by_asset == pytest.approx(by_venue, rel=1e-9)
+    assert body["assets"]["ETH"]["penalty_usd"] > 0
     assert any("LINK" in gap["what"] for gap in body["left_out"])
 
 

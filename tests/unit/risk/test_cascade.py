@@ -72,6 +72,15 @@ def test_collateral_that_does_not_reach_is_bad_debt():
     assert found.bad_debt_usd[0] == pytest.approx(130_000 - 100_000 / 1.05)
 
 
+def test_losses_lie_with_what_is_seized_and_what_is_owed():
+    found = cascade(loans(1.3e5), rules(DEBT), fall(0.5), DEEP)
+    assert found.penalty_of_usd == pytest.approx([found.penalty_usd[0], 0.0])
+    assert found.bad_debt_of_usd == pytest.approx([0.0, found.bad_debt_usd[0]])
+    perp = cascade(perps(100.0), rules(POSITION, ratio=0.025, full=0.5), fall(0.08), DEEP)
+    assert perp.penalty_of_usd == pytest.approx([4_600.0, 0.0])
+    assert perp.bad_debt_of_usd == pytest.approx([600.0, 0.0])
+
+
 def test_thin_depth_takes_the_next_account_in_the_next_round():
     thin = Depth(np.array([2e6, 1.0]), 1.0)  # 68,250 sold: 0.05 x sqrt(0.034) = 0.92 %
     found = cascade(loans(1.3e5, 1.24e5), rules(DEBT, 2), fall(0.22), thin)
@@ -135,6 +144,8 @@ def test_laws_of_any_cascade(seed):
     assert hit[0] >= hit[1]
     assert (found.penalty_usd >= 0.0).all()
     assert (found.bad_debt_usd >= 0.0).all()
+    assert found.penalty_of_usd.sum() == pytest.approx(found.penalty_usd.sum())
+    assert found.bad_debt_of_usd.sum() == pytest.approx(found.bad_debt_usd.sum())
 
 
 @settings(max_examples=100, deadline=None)
