@@ -16,7 +16,7 @@ from chains.types import PositionKind, VenueAccount
 from risk.addons import adverse_basis, broken_correlation, closing_cost
 from risk.arrays import F64, PortfolioArrays
 from risk.distance import distance_to_liquidation
-from risk.part import part_of, pooled
+from risk.part import pooled
 from risk.revalue import revalue
 from risk.reverse import factor_covariance, reverse_stress
 from risk.scenarios import ScenarioSet
@@ -30,13 +30,16 @@ ZERO = Decimal(0)
 def addon_lines(
     accounts: Sequence[VenueAccount],
     rows: Rows,
-    assembled: Assembled,
+    part: PortfolioArrays,
     figures: Figures,
     help_: Rescue,
     model: Model,
 ) -> dict[str, Decimal]:
-    """Lines on top of the buffer; see ``risk/addons.py`` for why none of them is charged twice."""
-    market = _market_lines(part_of(assembled.arrays, rows), rows, figures, help_, model) if len(rows) else {}
+    """Lines on top of the buffer; see ``risk/addons.py`` for why none of them is charged twice.
+
+    ``part`` holds the arrays of ``rows`` alone.
+    """
+    market = _market_lines(part, rows, figures, help_, model) if len(rows) else {}
     none = dict.fromkeys(("concentration_usd", "depeg_basis_usd", "correlation_break_usd"), ZERO)
     return {
         "oracle_uncertainty_usd": up(float(figures.levels.oracle_uncertainty[rows].sum())),
@@ -104,17 +107,21 @@ def _factor_prices(arrays: PortfolioArrays, row: int) -> list[tuple[str, float, 
     return [(names[f], float(instruments.price[i]), bool(stable[f])) for f, i in sorted(largest.items())]
 
 
-def unified_prices(rows: Rows, assembled: Assembled) -> dict[str, UnifiedPrice]:
+def together(part: PortfolioArrays) -> PortfolioArrays:
+    """All accounts as one."""
+    return pooled(part, [np.arange(part.count)])
+
+
+def unified_prices(whole: PortfolioArrays) -> dict[str, UnifiedPrice]:
     """Per factor, and for all crypto together, the move that uses up the surplus of all accounts together."""
-    if not len(rows) or not assembled.arrays.mm[rows].any():
+    if not whole.mm.any():
         return {}
-    whole = pooled(part_of(assembled.arrays, rows), [np.arange(len(rows))])
     found = {}
     for name, price, _ in _factor_prices(whole, 0):
         move = float(distance_to_liquidation(whole, whole.factors.names.index(name)).move[0])
         found[name] = UnifiedPrice(move_pct=finite(100.0 * move), price_usd=finite(price * (1.0 + move)))
-    together = float(distance_to_liquidation(whole, "crypto").move[0])
-    return found | {"crypto": UnifiedPrice(move_pct=finite(100.0 * together), price_usd=None)}
+    joint = float(distance_to_liquidation(whole, "crypto").move[0])
+    return found | {"crypto": UnifiedPrice(move_pct=finite(100.0 * joint), price_usd=None)}
 
 
 def reverse_line(
@@ -128,7 +135,12 @@ def reverse_line(
 
 
 def portfolio_reverse(
-    accounts: Sequence[VenueAccount], rows: Rows, assembled: Assembled, figures: Figures, model: Model
+    accounts: Sequence[VenueAccount],
+    rows: Rows,
+    assembled: Assembled,
+    whole: PortfolioArrays,
+    figures: Figures,
+    model: Model,
 ) -> ReverseStressLine | None:
     """The nearest breach of any account or, if that is nearer, of all together."""
     needing = [(a, row) for a, row in zip(accounts, rows, strict=True) if assembled.arrays.mm[row] > 0.0]
@@ -136,8 +148,7 @@ def portfolio_reverse(
         return None
     names, outlook = assembled.arrays.factors.names, figures.outlook
     account, row = min(needing, key=lambda pair: float(outlook.sigmas[pair[1]]))
-    whole = pooled(part_of(assembled.arrays, rows), [np.arange(len(rows))])
-    together = reverse_stress(whole, factor_covariance(whole.factors, model.paths.correlation))
-    if together.sigmas[0] < outlook.sigmas[row]:
-        return reverse_line(float(together.sigmas[0]), together.moves[0], names)
+    joint = reverse_stress(whole, factor_covariance(whole.factors, model.paths.correlation))
+    if joint.sigmas[0] < outlook.sigmas[row]:
+        return reverse_line(float(joint.sigmas[0]), joint.moves[0], names)
     return reverse_line(float(outlook.sigmas[row]), outlook.moves[row], names, account.id)

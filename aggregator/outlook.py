@@ -51,11 +51,10 @@ def look_ahead(assembled: Assembled, model: Model, now_s: int) -> Outlook:
         worth = part.value @ value_of(part.instruments)
         rules = [assembled.liquidation[row] for row in rows]
         terms = np.array([_terms(*each) for each in zip(rules, part.mm, worth, strict=True)]).T
-        rng = np.random.default_rng(model.paths.seed)
         breach = breach_probability(
             part,
             model.paths,
-            rng,
+            model.paths.seed,
             deep_surplus=terms[2],
             sigma_day=None if forecast is None else forecast.sigma(part.factors),
             carry_usd_per_s=assembled.carry[rows],

@@ -6,7 +6,7 @@ from decimal import Decimal
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.addlines import addon_lines, portfolio_reverse, unified_prices
+from aggregator.addlines import addon_lines, portfolio_reverse, together, unified_prices
 from aggregator.assemble import Assembled
 from aggregator.figures import Figures
 from aggregator.model import Model
@@ -15,6 +15,7 @@ from aggregator.rescue import Rescue
 from aggregator.rounding import down, nearest, up
 from chains.types import VenueAccount
 from risk.arrays import F64
+from risk.part import part_of
 
 ZERO = Decimal(0)
 Rows = npt.NDArray[np.intp]
@@ -49,7 +50,9 @@ def totals(
     rows = np.array([assembled.rows[account.id] for account in accounts], dtype=np.intp)
     iso, net, uni = up(float(help_.buffers.iso)), up(float(help_.buffers.net)), up(float(help_.buffers.uni))
     stress_floor = up(help_.stress_buffer_usd)
-    addons = addon_lines(accounts, rows, assembled, figures, help_, model)
+    part = part_of(assembled.arrays, rows)
+    whole = together(part)
+    addons = addon_lines(accounts, rows, part, figures, help_, model)
     equity = sum((_known(line.equity_usd) for line in lines), ZERO)
     maintenance = sum((_known(line.mm_requirement_usd) for line in lines), ZERO)
     rest = max(uni, stress_floor) + sum(addons.values(), ZERO)
@@ -73,8 +76,8 @@ def totals(
         "efficiency": _efficiency(iso, net, uni),
         "worst_scenario": _worst(figures, rows),
         "greeks": _greeks(assembled, figures, rows),
-        "unified_liquidation": unified_prices(rows, assembled),
-        "reverse_stress": portfolio_reverse(accounts, rows, assembled, figures, model),
+        "unified_liquidation": unified_prices(whole),
+        "reverse_stress": portfolio_reverse(accounts, rows, assembled, whole, figures, model),
         "comparison": Comparison(
             isolated_requirement_usd=maintenance + iso,
             cross_requirement_usd=maintenance + net,

@@ -238,7 +238,7 @@ class PortfolioArrays:
             put(self, name, as_floats(f"portfolio.{name}", getattr(self, name), (a,)))
         for name in ("value", "equity", "requirement"):
             put(self, name, _frozen_csr(f"portfolio.{name}", getattr(self, name), (a, self.instruments.count)))
-        self.check()
+        self._check_own()  # instruments and factors were checked when they were built, and cannot change
 
     @property
     def count(self) -> int:
@@ -249,6 +249,9 @@ class PortfolioArrays:
         """Raise ``RiskInputError`` unless figures are finite, indices in range and value holds assets only."""
         self.instruments.check()
         self.factors.check()
+        self._check_own()
+
+    def _check_own(self) -> None:
         last, last_basis = len(self.factors.names) - 1, len(self.factors.basis_names) - 1
         for name, top in (("factor", last), ("basis", last_basis)):
             for column in (name, f"quote_{name}"):

@@ -94,10 +94,10 @@ def _chosen_factors(portfolio: PortfolioArrays, along: Along) -> Bool:
 def _sigma(portfolio: PortfolioArrays, net: Csr, chosen: Bool) -> F64:
     """(A,) largest daily volatility among the chosen factors that the account is exposed to."""
     instruments = portfolio.instruments
-    largest = np.zeros(portfolio.count)
+    largest, held = np.zeros(portfolio.count), abs(net)
     for index in np.flatnonzero(chosen):
         of = (instruments.factor == index) | (instruments.quote_factor == index)
-        exposed = np.asarray(abs(net) @ of.astype(np.float64)) > 0.0
+        exposed = np.asarray(held @ of.astype(np.float64)) > 0.0
         largest[exposed] = np.maximum(largest[exposed], portfolio.factors.sigma_day[index])
     # An account without exposure never moves: any volatility gives inf.
     return np.where(largest > 0.0, largest, 1.0)

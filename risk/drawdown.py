@@ -14,7 +14,7 @@ import numpy as np
 from risk.arrays import PortfolioArrays
 from risk.checks import F64, as_floats, between, require
 from risk.errors import RiskInputError
-from risk.revalue import worst_surplus_loss
+from risk.revalue import worst_by_scale
 from risk.scenarios import ScenarioSet
 
 
@@ -44,8 +44,7 @@ def drawdown(
     scale = as_floats("horizon_scale", horizon_scale, (np.size(horizon_scale),))
     between("horizon_scale", scale, 0.0, 10.0)
     require("horizon_scale", scale[1:], np.diff(scale) < 0.0, "not below the scale before it")
-    losses = [worst_surplus_loss(portfolio, scenarios, float(c)).rho for c in scale]
-    D: F64 = np.stack(losses, axis=1) if losses else np.zeros((portfolio.count, 0))
+    D = worst_by_scale(portfolio, scenarios, scale)
     if carry_usd_per_s is not None:
         D = D + _drift(carry_usd_per_s, horizons_s, D.shape)
     return np.maximum.accumulate(D, axis=1)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from risk.arrays import LP_LOWER, LP_UPPER, OPTIONS, InstrumentArrays, Kind, PortfolioArrays
 from risk.black76 import DAY_YEARS, YEAR_S, option_greeks
@@ -116,10 +115,9 @@ def _by_factor(portfolio: PortfolioArrays, first: F64, second: F64) -> F64:
     total = np.zeros((portfolio.count, len(portfolio.factors.names)))
     for factor, unit in ((instruments.factor, first), (instruments.quote_factor, second)):
         moving = np.flatnonzero(factor >= 0)
-        shape = (instruments.count, total.shape[1])
-        total += np.asarray(
-            (portfolio.value @ csr_array((unit[moving], (moving, factor[moving])), shape=shape)).toarray()
-        )
+        units = np.zeros((instruments.count, total.shape[1]))
+        units[moving, factor[moving]] = unit[moving]
+        total += np.asarray(portfolio.value @ units)
     return total
 
 

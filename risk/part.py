@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from risk.arrays import Csr, InstrumentArrays, PortfolioArrays
-from risk.checks import as_indices
+from risk.checks import F64, I32, as_indices
 
 Rows = npt.NDArray[np.intp]
 
@@ -16,17 +16,33 @@ Rows = npt.NDArray[np.intp]
 def part_of(portfolio: PortfolioArrays, rows: npt.NDArray[np.integer]) -> PortfolioArrays:
     """Accounts ``rows`` (in that order) over the instruments that any of them has units of; same factors."""
     chosen = as_indices("rows", rows, (np.size(rows),), 0, portfolio.count - 1)
-    value, equity, requirement = (m[chosen] for m in (portfolio.value, portfolio.equity, portfolio.requirement))
-    held = np.unique(np.concatenate([value.indices, equity.indices, requirement.indices]))
+    units = [_entries(m, chosen) for m in (portfolio.value, portfolio.equity, portfolio.requirement)]
+    held = np.unique(np.concatenate([indices for _, indices, _ in units]))
+    if len(held) == portfolio.instruments.count and np.array_equal(chosen, np.arange(portfolio.count)):
+        return portfolio  # all of it
+    place = np.zeros(portfolio.instruments.count, dtype=np.int32)
+    place[held] = np.arange(len(held), dtype=np.int32)
+    value, equity, requirement = (
+        csr_array((data, place[indices], starts), shape=(len(chosen), len(held)))
+        for data, indices, starts in units
+    )
     return PortfolioArrays(
         instruments=_instruments(portfolio.instruments, held),
         factors=portfolio.factors,
-        value=value[:, held],
-        equity=equity[:, held],
-        requirement=requirement[:, held],
+        value=value,
+        equity=equity,
+        requirement=requirement,
         surplus=portfolio.surplus[chosen],
         mm=portfolio.mm[chosen],
     )
+
+
+def _entries(units: Csr, rows: I32) -> tuple[F64, I32, I32]:
+    """Data, columns and row starts of some rows."""
+    first, counts = units.indptr[rows], np.diff(units.indptr)[rows]
+    starts = np.concatenate([np.zeros(1, np.int32), np.cumsum(counts, dtype=np.int32)])
+    at = np.arange(starts[-1]) + np.repeat(first - starts[:-1], counts)
+    return units.data[at], units.indices[at], starts
 
 
 def pooled(portfolio: PortfolioArrays, groups: list[Rows]) -> PortfolioArrays:

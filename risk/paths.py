@@ -17,20 +17,24 @@ between two steps is part of the fit (``risk/data/paths_v1.toml`` says from whic
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 import numpy as np
 
-from risk.arrays import PortfolioArrays
-from risk.checks import F64, as_floats, between
+from risk.arrays import Kind, PortfolioArrays
+from risk.checks import F64, Bool, as_floats, between
 from risk.errors import ParameterError, RiskInputError
 from risk.paramfile import Within, check_fields
 from risk.pricing import unit_values, value_of
-from risk.revalue import shocked_prices, shocked_quotes
 
 DAY_S = 86_400.0
-COLUMNS = 16_384
+LEAST_COLUMNS, MOST_COLUMNS = 2_048, 8_192
 """Path steps revalued at a time."""
+CELLS = 65_536
+"""Numbers in one array while paths are walked, where that leaves enough columns: what the cache holds."""
+WALKS_KEPT = 4
+"""Walks of a seed that are kept; of ten factors each has 5 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ def _jumps(params: PathParams, dt: F64, shape: tuple[int, int], rng: np.random.G
 def breach_probability(
     portfolio: PortfolioArrays,
     params: PathParams,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     deep_surplus: F64 | None = None,
     sigma_day: F64 | None = None,
     carry_usd_per_s: F64 | None = None,
@@ -141,6 +145,8 @@ def breach_probability(
 
     Parameters
     ----------
+    rng
+        A seed stands for a new generator of it; its walks are kept, for the factors rarely change.
     deep_surplus
         (A,) surplus in USD, at most 0, below which the venue may close everything at once; None: 0.
     sigma_day
@@ -158,19 +164,35 @@ def breach_probability(
     carry = as_floats("carry_usd_per_s", carry, (portfolio.count,))
     between("carry_usd_per_s", carry)
     carry = np.maximum(carry, 0.0)
-    moves = _factor_paths(portfolio, params, sigma, rng)
-    return _Walk(portfolio, params, deep, carry).breaches(moves)
+    factors = portfolio.factors
+    if isinstance(rng, int):
+        stable = tuple(map(bool, factors.is_stable))
+        levels = _kept_levels(params, factors.names, stable, tuple(map(float, sigma)), rng)
+    else:
+        levels = _levels(params, factors.names, factors.is_stable, sigma, rng)
+    return _Walk(portfolio, params, deep, carry).breaches(levels)
 
 
-def _factor_paths(portfolio: PortfolioArrays, params: PathParams, sigma: F64, rng: np.random.Generator) -> F64:
-    """(paths, K, F) log moves; stable factors by independent diffusion."""
-    stable = portfolio.factors.is_stable
-    names = portfolio.factors.names
+@lru_cache(maxsize=WALKS_KEPT)
+def _kept_levels(
+    params: PathParams, names: tuple[str, ...], stable: tuple[bool, ...], sigma: tuple[float, ...], seed: int
+) -> F64:
+    return _levels(params, names, np.array(stable, dtype=np.bool_), np.array(sigma), np.random.default_rng(seed))
+
+
+def _levels(params: PathParams, names: Sequence[str], stable: Bool, sigma: F64, rng: np.random.Generator) -> F64:
+    """(F + 1, paths, K) prices over those at the start, the last row for what never moves.
+
+    Stable factors move by independent diffusion.
+    """
     moves = standard_paths(params, names, rng)
     if stable.any():
-        steps = _own([names[i] for i in np.flatnonzero(stable)], moves.shape[:2], rng)
+        steps = _own([name for name, one in zip(names, stable, strict=True) if one], moves.shape[:2], rng)
         moves[..., stable] = np.cumsum(steps * np.sqrt(params.steps_s / DAY_S)[:, None], axis=1)
-    return np.asarray(moves * sigma)
+    levels = np.ones((len(names) + 1, *moves.shape[:2]))
+    levels[:-1] += np.expm1(moves * sigma).transpose(2, 0, 1)
+    levels.setflags(write=False)
+    return levels
 
 
 class _Walk:
@@ -184,16 +206,22 @@ class _Walk:
         self.used = np.unique(self.net.indices)
         self.units = self.net[:, self.used]
         self.drift = carry[:, None] * self.times
-        self.now = value_of(portfolio.instruments)[self.used, None]
+        instruments, used = portfolio.instruments, self.used
+        self.now = value_of(instruments)[used, None]
+        self.factor = instruments.factor[used]
+        # No time passes on the paths: what is worth its price stays worth it.
+        self.bent = np.flatnonzero(~instruments.is_kind(Kind.FIXED, Kind.SPOT, Kind.PERP, Kind.DEBT)[used])
+        self.ranged = bool(instruments.is_kind(Kind.LP_RANGE)[used].any())
 
-    def breaches(self, moves: F64) -> Breach:
+    def breaches(self, levels: F64) -> Breach:
         """Count over all paths."""
-        paths, steps, _ = moves.shape
-        at_once = max(1, COLUMNS // steps)
+        _, paths, steps = levels.shape
+        wide = max(self.portfolio.count, len(self.used), 1)
+        at_once = max(1, min(max(CELLS // wide, LEAST_COLUMNS), MOST_COLUMNS) // steps)
         hit = np.zeros((self.portfolio.count, len(self.ends)))
         deep = np.zeros_like(hit)
         for start in range(0, paths, at_once):
-            part_hit, part_deep = self._some(moves[start : start + at_once])
+            part_hit, part_deep = self._some(levels[:, start : start + at_once])
             hit += part_hit
             deep += part_deep
         now = self.portfolio.surplus
@@ -201,16 +229,14 @@ class _Walk:
         deep[now < self.deep] = paths
         return Breach(probability=hit / paths, deep=deep / paths, paths=paths)
 
-    def _some(self, moves: F64) -> tuple[F64, F64]:
+    def _some(self, levels: F64) -> tuple[F64, F64]:
         """(A, H) paths that breached, and those that were deep when they did."""
-        paths, steps, factors = moves.shape
-        shocks = np.expm1(moves.reshape(paths * steps, factors))
-        still = np.zeros((len(shocks), len(self.portfolio.factors.basis_names)))
-        price = shocked_prices(self.portfolio, shocks, still)[self.used]
-        quote = shocked_quotes(self.portfolio, shocks, still)[self.used]
-        values = unit_values(self.portfolio.instruments, price, rows=self.used, quote=quote)
-        change = np.asarray(self.units @ (values - self.now)).reshape(-1, paths, steps)
-        surplus = self.portfolio.surplus[:, None, None] + change - self.drift[:, None, :]
+        factors, paths, steps = levels.shape
+        flat = levels.reshape(factors, paths * steps)
+        surplus = self.portfolio.surplus[:, None] + np.asarray(self.units @ (self._values(flat) - self.now))
+        surplus = surplus.reshape(-1, paths, steps)
+        if self.drift.any():
+            surplus -= self.drift[:, None, :]
         low = surplus <= 0.0
         first = low.argmax(axis=2)
         ever = low.any(axis=2)
@@ -218,6 +244,19 @@ class _Walk:
         within = ever[..., None] & (first[..., None] <= self.ends)
         deep = within & (at_first < self.deep[:, None])[..., None]
         return within.sum(axis=1).astype(np.float64), deep.sum(axis=1).astype(np.float64)
+
+    def _values(self, levels: F64) -> F64:
+        """(n, columns) unit values of the instruments in use."""
+        instruments, at = self.portfolio.instruments, self.used[self.bent]
+        # Index -1 (no factor) picks the row that never moves.
+        values = np.take(levels, self.factor, axis=0)
+        values *= instruments.price[self.used, None]
+        if len(at):
+            quote = None
+            if self.ranged:
+                quote = instruments.quote_price[at, None] * levels[instruments.quote_factor[at]]
+            values[self.bent] = unit_values(instruments, values[self.bent], rows=at, quote=quote)
+        return values
 
 
 def hit_table(params: PathParams, barriers: F64, rng: np.random.Generator, paths: int) -> tuple[F64, F64]:

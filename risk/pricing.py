@@ -221,15 +221,24 @@ def unit_values(
     pick = np.arange(instruments.count) if rows is None else rows
     if price.ndim != 2 or len(price) != len(pick):
         raise RiskInputError(f"price: has shape {price.shape}, must have ({len(pick)}, scenarios)")
-    multiplier = np.broadcast_to(np.asarray(vol_multiplier, dtype=np.float64), price.shape)
-    second = np.broadcast_to(instruments.quote_price[pick, None] if quote is None else quote, price.shape)
+    multiplier = _by_row(np.asarray(vol_multiplier, dtype=np.float64), price.shape)
+    second = _by_row(instruments.quote_price[pick, None] if quote is None else quote, price.shape)
     kind = instruments.kind[pick]
     values = np.empty_like(price)
-    for one_kind in np.unique(kind):
+    for one_kind in set(kind.tolist()):
         at = np.flatnonzero(kind == one_kind)
         rows_of_kind = _rows(instruments, pick[at], price[at], second[at], multiplier[at], elapsed_s)
         values[at] = KERNELS[Kind(one_kind)](rows_of_kind)
     return values
+
+
+def _by_row(values: F64, shape: tuple[int, ...]) -> F64:
+    """(N, S), or (N, 1) where all scenarios have the same: what most kinds never read is not written out."""
+    if values.ndim == 2 and values.shape[1] == 1 < shape[1] and len(values) == shape[0]:
+        return values
+    if values.ndim == 0:
+        return np.broadcast_to(values, (shape[0], 1))
+    return np.broadcast_to(values, shape)
 
 
 def _rows(

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from risk.arrays import Csr, PortfolioArrays
+from risk.arrays import OPTIONS, Csr, Kind, PortfolioArrays
 from risk.checks import F64, I32, between
 from risk.errors import RiskInputError
 from risk.pricing import unit_values, value_of
@@ -22,6 +22,8 @@ from risk.scenarios import ScenarioSet, vol_factors
 
 CHUNK = 4096
 """Accounts at a time where only the worst scenario is wanted: A x S is never held."""
+CELLS = 1 << 20
+"""Numbers held at a time where many scales are revalued together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,30 +62,38 @@ def _moves(factor: I32, basis: I32, factor_shock: F64, basis_shock: F64) -> F64:
     """(N, S) factors on a price."""
     for name, shock in (("factor_shock", factor_shock), ("basis_shock", basis_shock)):
         between(name, shock, -1.0)
-    # Index -1 (no factor, no basis) picks the appended column that never moves.
-    still = np.ones((len(factor_shock), 1))
-    by_factor = np.concatenate([1.0 + factor_shock, still], axis=1)
-    by_basis = np.concatenate([1.0 + basis_shock, still], axis=1)
-    moved: F64 = (by_factor[:, factor] * by_basis[:, basis]).T
+    # Index -1 (no factor, no basis) picks the appended row that never moves.
+    still = np.ones((1, len(factor_shock)))
+    by_factor = np.concatenate([1.0 + factor_shock.T, still])
+    by_basis = np.concatenate([1.0 + basis_shock.T, still])
+    moved: F64 = by_factor[factor] * by_basis[basis]
     return moved
 
 
-def unit_changes(portfolio: PortfolioArrays, scenarios: ScenarioSet, scale: float = 1.0) -> F64:
-    """(N, S) damped changes of the unit values, USD.
+def unit_changes(portfolio: PortfolioArrays, scenarios: ScenarioSet, scale: float | F64 = 1.0) -> F64:
+    """(N, S) damped changes of the unit values, USD; for (K,) scales (N, K·S), one block after the other.
 
     ``scale`` multiplies the log of every factor and basis shock and the relative move of every vol (1 = the set
     as it is; 0 = no move): the same state of the world after a shorter time.
     """
     same_world(portfolio, scenarios)
-    if not 0.0 <= scale <= 10.0:
-        raise RiskInputError(f"scale: {scale} must be from 0 to 10")
-    factor, basis = scenarios.factor_shock, scenarios.basis_shock
-    if scale != 1.0:
-        factor, basis = np.expm1(scale * np.log1p(factor)), np.expm1(scale * np.log1p(basis))
-    price, quote = shocked_prices(portfolio, factor, basis), shocked_quotes(portfolio, factor, basis)
-    vols = vol_factors(scenarios, portfolio.instruments.expiry_s, scale)
-    now = value_of(portfolio.instruments)[:, None]
-    return (unit_values(portfolio.instruments, price, vols, quote=quote) - now) * scenarios.damping
+    scales, instruments = np.atleast_1d(np.asarray(scale, dtype=np.float64)), portfolio.instruments
+    between("scale", scales, 0.0, 10.0)
+    factor, basis = _scaled(scenarios.factor_shock, scales), _scaled(scenarios.basis_shock, scales)
+    price = shocked_prices(portfolio, factor, basis)
+    quote = shocked_quotes(portfolio, factor, basis) if instruments.is_kind(Kind.LP_RANGE).any() else None
+    vols: F64 | float = 1.0
+    if instruments.is_kind(*OPTIONS).any():
+        vols = np.concatenate([vol_factors(scenarios, instruments.expiry_s, float(c)) for c in scales], axis=1)
+    now = value_of(instruments)[:, None]
+    changes = unit_values(instruments, price, vols, quote=quote) - now
+    return changes * np.tile(scenarios.damping, len(scales))
+
+
+def _scaled(shock: F64, scales: F64) -> F64:
+    """(K·S, F) shocks of (S, F) with their logs scaled; exactly as they are for a scale of 1."""
+    logs = np.expm1(scales[:, None, None] * np.log1p(shock))
+    return np.where(scales[:, None, None] == 1.0, shock, logs).reshape(len(scales) * len(shock), shock.shape[1])
 
 
 def revalue(portfolio: PortfolioArrays, scenarios: ScenarioSet) -> Revaluation:
@@ -122,6 +132,21 @@ def worst_surplus_loss(portfolio: PortfolioArrays, scenarios: ScenarioSet, scale
         part = slice(start, start + CHUNK)
         rho[part], scenario[part] = worst(-_product(net[part], changes))
     return Worst(rho=rho, scenario=scenario)
+
+
+def worst_by_scale(portfolio: PortfolioArrays, scenarios: ScenarioSet, scales: F64) -> F64:
+    """(A, K) ``rho`` of ``worst_surplus_loss`` for each of (K,) scales, many of them in one revaluation."""
+    net, rho = portfolio.net(), np.zeros((portfolio.count, len(scales)))
+    at_once = max(1, min(CHUNK, CELLS // max(1, portfolio.instruments.count)) // scenarios.count)
+    rows = max(1, CELLS // (at_once * scenarios.count))
+    for first in range(0, len(scales), at_once):
+        some = slice(first, first + at_once)
+        changes = unit_changes(portfolio, scenarios, scales[some])
+        for start in range(0, portfolio.count, rows):
+            part = slice(start, start + rows)
+            losses = -_product(net[part], changes)
+            rho[part, some] = rho_worst(losses.reshape(len(losses), -1, scenarios.count))
+    return rho
 
 
 def exposure_gap(portfolio: PortfolioArrays) -> F64:

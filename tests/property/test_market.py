@@ -15,7 +15,7 @@ from risk.distance import distance_to_liquidation
 from risk.drawdown import drawdown, time_to_liquidation
 from risk.greeks import portfolio_greeks
 from risk.pricing import unit_values, value_of
-from risk.revalue import exposure_gap, revalue, rho_worst, unit_changes, worst, worst_surplus_loss
+from risk.revalue import exposure_gap, revalue, rho_worst, unit_changes, worst, worst_by_scale, worst_surplus_loss
 from tests.kit import reference_market as slow
 from tests.kit.market import LINEAR, a_book, the_grid
 
@@ -144,6 +144,14 @@ def test_cash_adds_to_surplus_one_for_one(book, cash):
 def test_worst_loss_needs_no_matrix(book):
     got = worst_surplus_loss(book, GRID)
     assert np.array_equal(got.rho, worst(-revalue(book, GRID).dS).rho)
+
+
+@laws
+@given(books, st.lists(st.floats(0.0, 3.0), max_size=4))
+def test_many_scales_at_once_are_each_as_if_alone(book, scales):
+    scales = np.array([*scales, 1.0])
+    alone = [worst_surplus_loss(book, GRID, float(scale)).rho for scale in scales]
+    assert np.array_equal(worst_by_scale(book, GRID, scales), np.stack(alone, axis=1))
 
 
 @laws

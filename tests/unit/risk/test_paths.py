@@ -47,6 +47,16 @@ def test_diffusion_hits_a_barrier_as_the_reflection_principle_says():
     assert up[:, 1] == pytest.approx(late, abs=4 * np.sqrt(late.max() / 4000))
 
 
+@given(st.integers(0, 2**32))
+@settings(max_examples=20, deadline=None)
+def test_a_seed_stands_for_a_generator_of_it(seed):
+    book = a_book(seed)
+    for again in (seed, seed):  # the second time from the walks that were kept
+        found, walked = (breach_probability(book, FEW, law) for law in (again, rng(seed)))
+        assert (found.probability == walked.probability).all()
+        assert (found.deep == walked.deep).all()
+
+
 def test_a_day_has_the_variance_of_its_forecast():
     flat = replace(PARAMS, step_scale=1.0, freedom=30.0)
     end = standard_paths(flat, ("ETH",), rng(), 30_000)[:, -1, 0]
