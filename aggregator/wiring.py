@@ -10,6 +10,7 @@ from aggregator.cycle import Cycle
 from aggregator.delivery.notifier import Notifier
 from aggregator.endpoints import rules_of, transport_of
 from aggregator.errors import ConfigError
+from aggregator.margin_rule import margin_figures
 from aggregator.model import load_model
 from aggregator.portfolios import Portfolios
 from aggregator.pricing import PriceDesk
@@ -93,7 +94,7 @@ def _cycle(
     sources: list[PriceSource] = list(remote)
     for chain, deployment in deployments.items():
         lookback = settings.chains[chain].log_lookback_blocks
-        readers += readers_of(chain, clients, deployments, haircuts, lookback)
+        readers += readers_of(chain, clients, deployments, haircuts, lookback, margin_figures)
         sources += sources_of(clients[chain], deployment, prices)
         sources += venue_facts(clients[chain], deployment) if settings.prices.venue_facts else ()
     portfolios = Portfolios.of({name: item.accounts for name, item in settings.portfolios.items()}, clients)

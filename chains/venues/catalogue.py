@@ -7,6 +7,7 @@ from chains.deployments import ChainDeployment
 from chains.errors import ChainError
 from chains.evm.client import EvmClient
 from chains.haircuts import Haircuts
+from chains.margin_state import MarginRule
 from chains.protocols import ChainClient, VenueReader
 from chains.types import VenueId
 from chains.venues import aave, across, compound, derive, gmx, lyra, morpho, perp, synthetix, uniswap
@@ -32,10 +33,12 @@ def readers_of(
     deployments: Mapping[ChainId, ChainDeployment],
     haircuts: Haircuts,
     lookback_blocks: int | None = None,
+    rule: MarginRule | None = None,
 ) -> tuple[VenueReader, ...]:
     """Readers of everything deployed on a chain, idle holdings first.
 
     ``lookback_blocks``: how far back transfers in flight are looked for; None is the whole chain.
+    ``rule``: margin models, for venues whose managers' figures are recomputed by one.
     Raises ChainError for a venue that has no reader.
     """
     client, deployment = clients[chain], deployments[chain]
@@ -46,7 +49,7 @@ def readers_of(
         elif venue == uniswap.VENUE:
             readers.append(uniswap.UniswapReader(client, deployment, haircuts))
         elif venue == derive.VENUE:
-            readers.append(derive.DeriveReader(client, deployment))
+            readers.append(derive.DeriveReader(client, deployment, rule))
         elif venue in MAKERS:
             readers.append(MAKERS[venue](client, deployment))
         else:

@@ -2,88 +2,96 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
+import numpy as np
 import pytest
-from web3.contract import Contract
 
+from aggregator.margin_rule import margin_figures
 from chains.caip import Address
+from chains.deployments import ChainDeployment
 from chains.devnet.anvil import Anvil
-from chains.devnet.context import ChainContext
-from chains.devnet.shapes import shape
+from chains.evm.client import EvmClient
 from chains.forks import node as fork_node
 from chains.forks.spec import ForkSpec
+from chains.protocols import ChainClient
 from chains.types import Cut, Finality, Instrument, Perp, PositionKind
 from chains.venues.derive import VENUE, DeriveReader
 from oracles.catalogue import surfaces_of
 from oracles.sources.vol_surfaces import DeriveVolSource
-from tests.kit.lone_chain import lone_chain
+from risk.black76 import forward_price
+from risk.book import Book, Expiry
+from risk.book import Market as ChainMarket
+from risk.models.pm2 import PortfolioMargin, load_pm
+from risk.models.pm2params import Pm2Params
+from tests.kit.derive import (
+    DAY_S,
+    FACTOR,
+    OTHER,
+    STRANGE,
+    Market,
+    check,
+    collaterals,
+    derive_chain,
+    option_id,
+    wad,
+)
 from tests.kit.lone_venue import Bench, at_venue, bench, close, total
+from tests.kit.pm2_cases import case_files, read_case
+from tests.kit.slow_pm2 import margins
 from tests.kit.venue_contract import venue_contract
 from tests.kit.venue_reads import client_of, cut_of, deployment_of
 
 pytestmark = pytest.mark.devnet
 
-# Round figures: the layout is what is tested here.
-MM, FACTOR = Decimal("0.05"), Decimal("0.8")
-CASH, PERP, BASE, OPTION, STRANGE, PORTFOLIO, OTHER = (Address("0x" + 19 * "00" + f"{n:02x}") for n in range(1, 8))
-
-
-def wad(amount: str | int | Decimal) -> int:
-    return int(Decimal(amount).scaleb(18))
-
-
-@dataclass(frozen=True)
-class Market:
-    """The stand-ins: one contract for all of Derive but its perpetual."""
-
-    ctx: ChainContext
-    main: Contract
-    perp: Contract
-
-    def addresses(self) -> dict[str, Address]:
-        main = Address(self.main.address)
-        return {
-            "sub_accounts": main, "matching": main, "standard_manager": main,
-            "portfolio_manager:PM": PORTFOLIO,
-            "cash:USDC": CASH, "perp:WETH": Address(self.perp.address), "base:WETH": BASE,
-        }  # fmt: skip
-
-    def open(self, user: int, *, manager: str | None = None, **held: str) -> int:
-        """A sub-account by kind of asset; the last id."""
-        assets = {"cash": CASH, "perp": self.perp.address, "base": BASE, "option": OPTION, "strange": STRANGE}
-        balances = [(assets[kind], 0, wad(amount)) for kind, amount in held.items()]
-        owner = self.ctx.deployer.accounts[user]
-        self.ctx.deployer.send(self.main.functions.create(owner, manager or self.main.address, balances))
-        return int(self.main.functions.lastId().call())
-
-    def move(self, price: str, sub_account: int, result: str) -> None:
-        d = self.ctx.deployer
-        d.send(self.main.functions.setPrice(wad(price)))
-        d.send(self.main.functions.setResult(sub_account, wad(result)))
-        d.send(self.perp.functions.set(wad(price), sub_account, wad(result)))
+OPTION_TERMS = tuple(wad(x) for x in ("0.15", "0.13", "0.09", "0.09", "0.09", "1.2", "1.1", "1.05"))
+"""maxSpotReq, minSpotReq, mmCallSpotReq, mmPutSpotReq, MMPutMtMReq, unpaired IM and MM scale, mmOffsetScale."""
 
 
 @pytest.fixture(scope="module")
 def chain() -> Iterator[tuple[Market, Anvil]]:
-    with lone_chain(957, "--timestamp", "1790000000") as (ctx, node):
-        d = ctx.deployer
-        main = d.deploy(shape("DeriveShape"), CASH, wad(3000))
-        perp = d.deploy(shape("DerivePerpShape"), wad(3000))
-        d.send(main.functions.setMarket(1, wad(MM), wad(FACTOR)))
-        for asset, kind in ((perp.address, 2), (BASE, 3), (OPTION, 1)):
-            d.send(main.functions.whitelist(asset, kind, 1))
-        yield Market(ctx, main, perp), node
+    with derive_chain() as found:
+        yield found
 
 
 @pytest.fixture
 async def venue(chain: tuple[Market, Anvil]) -> AsyncIterator[tuple[Market, Bench]]:
     market, node = chain
     mark = market.ctx.deployer.rpc("evm_snapshot")
-    async with bench(market.ctx, node, DeriveReader, VENUE, market.addresses()) as reading:
+    async with bench(market.ctx, node, with_models, VENUE, market.addresses()) as reading:
         yield market, reading
     assert market.ctx.deployer.rpc("evm_revert", mark)
+
+
+def with_models(client: ChainClient, deployment: ChainDeployment) -> DeriveReader:
+    assert isinstance(client, EvmClient)
+    return DeriveReader(client, deployment, margin_figures)
+
+
+def pm2() -> Pm2Params:
+    return load_pm("pm2_v1").params
+
+
+def the_book() -> Book:
+    """The book that ``docs/models.md`` works by hand."""
+    expiry = Expiry(
+        expiry_s=30.0 * DAY_S, forward=2000.0, rate=0.05, strike=np.array([2200.0, 1800.0]),
+        is_call=np.array([True, False]), amount=np.array([-1.0, -1.0]), vol=np.array([0.60, 0.65]),
+    )  # fmt: skip
+    perp = ChainMarket("ETH", 2000.0, perp_amount=0.5, perp_price=2000.0, expiries=(expiry,))
+    return Book(cash_usd=1000.0, markets=(perp,))
+
+
+def _marks(now: int, expiry: int) -> tuple[float, float]:
+    """Black-76 of the put 3000 and the call 3300 at forward 3030 by the stand-in's volatilities."""
+    tau = np.array((expiry - now) / 31_536_000)
+    put, call = (
+        forward_price(np.array(is_call), np.array(3030.0), np.array(k), tau, np.array(vol), np.array(1.0))
+        for is_call, k, vol in ((False, 3000.0, 0.6), (True, 3300.0, 0.63))
+    )
+    return float(put), float(call)
 
 
 def user(market: Market, index: int) -> Address:
@@ -133,8 +141,11 @@ async def test_exposures_foretell_a_moved_price(venue: tuple[Market, Bench]) -> 
 async def test_it_obeys_the_contract_of_venues(venue: tuple[Market, Bench]) -> None:
     market, reading = venue
     market.open(1, cash="9000", perp="-20", base="4")
-    market.open(2, cash="5000", option="-3")
     market.open(2, cash="-7.5")
+    held, params = the_book(), pm2()
+    book = replace(held, markets=(replace(held.markets[0], perp_amount=0.0),))  # the perp's price is the other's
+    said = (*margins(params, book), PortfolioMargin(params).margin(book).mark_usd)
+    market.hold(2, book, params, said)
     accounts = [reading.account(user(market, index)) for index in (1, 2)]
     result = await venue_contract(reading.reader, accounts, await cut_of(reading.client))
     assert len(result.accounts) == 3
@@ -153,17 +164,114 @@ async def test_legs_and_value(venue: tuple[Market, Bench]) -> None:
     assert account.equity_usd == 9000 + 4 * 3000 * FACTOR
 
 
-async def test_options_and_portfolio_margin_are_the_managers_word_without_scenarios(
-    venue: tuple[Market, Bench],
+async def test_short_options_are_margined_by_the_position_based_model(venue: tuple[Market, Bench]) -> None:
+    """Worked by hand: forward 3030, the spot 3000, one short put 3000 and one short call 3300, 30 days."""
+    market, reading = venue
+    market.send(market.main.functions.setOptions(1, OPTION_TERMS))
+    expiry = market.now + 30 * DAY_S
+    held = {option_id(expiry, 3000, is_call=False): "-1", option_id(expiry, 3300, is_call=True): "-1"}
+    sub_account = market.open(1, cash="5000", perp="2", options=held)
+    market.move("3000", sub_account, "100")
+    put, call = _marks(market.now, expiry)
+    maintenance = 5000 + 100 - 2 * 3000 * 0.05 - (put + max(0.09 * 3000, 0.09 * put)) - (call + 0.09 * 3000)
+    # Confidence 0.5 of the volatilities is below 0.55: initial margin pays for it, short by short.
+    low = 0.5 * 1.0 * 3000
+    initial = 5000 + 100 - 2 * 3000 * 0.10 - max(put + 0.15 * 3000, 1.05 * (put + 0.09 * 3000)) - low
+    initial += -(call + 0.13 * 3000) - low
+    mark = 5000 + 100 - put - call
+    market.say(sub_account, maintenance, initial, mark, portfolio=False)
+    account = await reading.one(user(market, 1))
+    for one in account.checks:
+        assert one.rel_error < Decimal("1e-6"), one  # a second or two passed since the marks were taken
+    assert {one.name for one in account.checks} == {
+        "maintenance_margin_usd", "initial_margin_usd", "mark_to_market_usd",
+    }  # fmt: skip
+    assert account.exposures == ()
+    assert len(account.degraded) == 1
+    assert "scenarios are unknown" in account.degraded[0]
+    assert [position.label for position in account.positions][2:] == [
+        "WETH 3000 put short",
+        "WETH 3300 call short",
+    ]
+    assert close(account.surplus_usd or Decimal(0), Decimal(maintenance))
+
+    market.say(sub_account, maintenance + 25, initial, mark, portfolio=False)
+    lying = await reading.one(user(market, 1))
+    assert check(lying, "maintenance_margin_usd").rel_error > Decimal("0.001")
+    assert check(lying, "initial_margin_usd").rel_error < Decimal("1e-6")
+
+
+async def test_a_book_of_the_portfolio_manager_is_recomputed(venue: tuple[Market, Bench]) -> None:
+    market, reading = venue
+    book, params = the_book(), pm2()
+    maintenance, initial = margins(params, book)
+    mark = PortfolioMargin(params).margin(book).mark_usd
+    market.hold(1, book, params, (maintenance, initial, mark))
+    account = await reading.one(user(market, 1))
+    assert [one.name for one in account.checks] == [
+        "maintenance_margin_usd", "initial_margin_usd", "mark_to_market_usd",
+    ]  # fmt: skip
+    assert all(one.rel_error < Decimal("1e-12") for one in account.checks)
+    assert close(account.surplus_usd or Decimal(0), Decimal(maintenance))
+    assert (account.liquidatable, account.exposures) == (False, ())
+    assert [position.kind.value for position in account.positions] == ["collateral", "perp", "option", "option"]
+
+
+async def test_a_portfolio_managers_worst_scenario_decides_not_its_first(venue: tuple[Market, Bench]) -> None:
+    market, reading = venue
+    market.hold(1, the_book(), pm2(), (-1.5, -200.0, 872.0))
+    account = await reading.one(user(market, 1))
+    assert account.surplus_usd == Decimal("-1.5")
+    assert account.liquidatable is True
+    assert check(account, "maintenance_margin_usd").rel_error > 1  # the stand-in lies: it shows
+
+
+@pytest.mark.parametrize("missing", ["parameter", "volatility"])
+async def test_what_cannot_be_read_leaves_the_managers_figure_unchecked(
+    venue: tuple[Market, Bench], missing: str
 ) -> None:
     market, reading = venue
-    market.open(1, cash="5000", option="-3")
-    account = await reading.one(user(market, 1))
-    assert account.exposures == () == account.checks
-    assert account.degraded
-    assert "options" in account.degraded[0]
-    assert account.surplus_usd == Decimal(5000) - 900
-    assert account.liquidatable is False
+    sub_account = market.hold(1, the_book(), pm2(), (700.0, 600.0, 872.0))
+    if missing == "parameter":
+        market.send(market.portfolio.functions.hush(True))
+    else:
+        strike = option_id(market.now + 30 * DAY_S, 2222, is_call=True)
+        market.open(1, manager=market.portfolio.address, cash="500", options={strike: "1"})
+    read = await reading.read(user(market, 1))
+    assert read.failures == ()
+    account = read.accounts[-1]
+    assert (account.checks, account.exposures) == ((), ())
+    assert "could not be read" in account.degraded[1]
+    if missing == "parameter":
+        assert account.sub_account == str(sub_account)
+        assert account.surplus_usd == 700
+
+
+async def test_without_a_model_the_managers_figure_stands_unchecked(chain: tuple[Market, Anvil]) -> None:
+    market, node = chain
+    market.hold(4, the_book(), pm2(), (700.0, 600.0, 872.0))
+    async with bench(market.ctx, node, DeriveReader, VENUE, market.addresses()) as reading:
+        account = await reading.one(user(market, 4))
+    assert account.surplus_usd == 700
+    assert account.checks == ()
+    assert "no margin model" in account.degraded[1]
+
+
+@pytest.mark.parametrize("path", case_files(), ids=lambda path: path.stem)
+async def test_published_cases_from_contract_state_to_margin(venue: tuple[Market, Bench], path: Path) -> None:
+    """Positions, feeds and parameters of the published PM2 cases as contract state, read and recomputed."""
+    market, reading = venue
+    book, params, wanted = read_case(path)
+    market.hold(1, book, params, (wanted["MM"], wanted["IM"], wanted["PortfolioMTM"]))
+    names, infos = collaterals(market.ctx, len(book.collaterals))
+    found = deployment_of(market.ctx, {VENUE: market.addresses() | names})
+    reader = with_models(reading.client, replace(found, assets=found.assets + infos))
+    result = await reader.read([reading.account(user(market, 1))], await cut_of(reading.client))
+    assert result.failures == ()
+    (account,) = result.accounts
+    assert len(account.checks) == 3, account.degraded
+    for one in account.checks:
+        assert one.rel_error < Decimal("1e-9"), one
 
 
 async def test_what_is_not_known_is_unknown(venue: tuple[Market, Bench]) -> None:
@@ -173,8 +281,9 @@ async def test_what_is_not_known_is_unknown(venue: tuple[Market, Bench]) -> None
     read = await reading.read(user(market, 1), user(market, 2))
     assert read.accounts == ()
     assert [failure.reason for failure in read.failures] == ["unknown_mode", "unknown_mode"]
-    assert STRANGE in read.failures[0].detail
-    assert OTHER in read.failures[1].detail
+    details = {failure.account: failure.detail for failure in read.failures}
+    assert STRANGE in details[reading.account(user(market, 1))]
+    assert OTHER in details[reading.account(user(market, 2))]
 
 
 async def test_a_sub_account_goes_with_its_nft(venue: tuple[Market, Bench]) -> None:

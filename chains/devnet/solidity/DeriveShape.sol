@@ -2,8 +2,27 @@
 pragma solidity 0.8.26;
 
 /// A stand-in with the reading ABI of Derive v2: sub-accounts, matching, managers, feeds and perps in one contract.
-/// It keeps what it is given; only the standard margin of cash, perps and base assets is counted here.
+/// It keeps what it is given; only the standard margin of cash, perps and base assets is counted here. What it shall
+/// say of a sub-account with options is told by ``say``.
 contract DeriveShape {
+    struct OptionMarginParams {
+        uint256 maxSpotReq;
+        uint256 minSpotReq;
+        uint256 mmCallSpotReq;
+        uint256 mmPutSpotReq;
+        uint256 mmPutMtMReq;
+        uint256 unpairedIMScale;
+        uint256 unpairedMMScale;
+        uint256 mmOffsetScale;
+    }
+
+    struct Answer {
+        int256 maintenance;
+        int256 initial;
+        int256 markToMarket;
+        bool told;
+    }
+
     struct AssetBalance {
         address asset;
         uint256 subId;
@@ -23,6 +42,21 @@ contract DeriveShape {
         int256 result;
     }
 
+    struct HeldAsset {
+        address asset;
+        uint96 subId;
+    }
+
+    event BalanceAdjusted(
+        uint256 indexed accountId,
+        address indexed manager,
+        HeldAsset indexed assetAndSubId,
+        int256 amount,
+        int256 preBalance,
+        int256 postBalance
+    );
+    event AccountManagerChanged(uint256 indexed accountId, address indexed oldManager, address indexed newManager);
+    event Transfer(address indexed from, address indexed to, uint256 indexed tokenId);
     event AccountCreated(address indexed owner, uint256 indexed accountId, address indexed manager);
 
     mapping(uint256 => Book) private books;
@@ -31,10 +65,13 @@ contract DeriveShape {
     mapping(uint256 => uint256) private maintenance;
     uint256 public price;
     address public cash;
+    address private stable;
     uint256 public lastId;
+    mapping(uint256 => Answer) private answers;
+    mapping(uint256 => OptionMarginParams) public optionMarginParams;
 
-    constructor(address cash_, uint256 price_) {
-        (cash, price) = (cash_, price_);
+    constructor(address cash_, uint256 price_, address stable_) {
+        (cash, price, stable) = (cash_, price_, stable_);
     }
 
     function setPrice(uint256 price_) external {
@@ -61,7 +98,30 @@ contract DeriveShape {
     }
 
     function give(uint256 id, address owner) external {
+        emit Transfer(books[id].owner, owner, id);
         books[id].owner = owner;
+    }
+
+    /// Change the balance at a place of the book, as a trade does: the event names the sub-account only.
+    function adjust(uint256 id, uint256 place, int256 amount) external {
+        AssetBalance storage held = books[id].balances[place];
+        int256 before = held.balance;
+        held.balance += amount;
+        HeldAsset memory what = HeldAsset(held.asset, uint96(held.subId));
+        emit BalanceAdjusted(id, books[id].manager, what, amount, before, held.balance);
+    }
+
+    function changeManager(uint256 id, address manager_) external {
+        emit AccountManagerChanged(id, books[id].manager, manager_);
+        books[id].manager = manager_;
+    }
+
+    function say(uint256 id, int256 maintenance_, int256 initial, int256 markToMarket) external {
+        answers[id] = Answer(maintenance_, initial, markToMarket, true);
+    }
+
+    function setOptions(uint256 market, OptionMarginParams calldata parameters) external {
+        optionMarginParams[market] = parameters;
     }
 
     function ownerOf(uint256 id) external view returns (address) {
@@ -104,7 +164,44 @@ contract DeriveShape {
         return (price, 1e18);
     }
 
-    function getMarginAndMarkToMarket(uint256 id, bool, uint256) external view returns (int256 margin, int256 mtm) {
+    function baseMarginParams(uint256 market) external view returns (uint256, uint256) {
+        return (baseAssetMarginFactor[market], 0.9e18);
+    }
+
+    function oracleContingencyParams(uint256) external pure returns (uint256, uint256, uint256, uint256) {
+        return (0.55e18, 0.55e18, 0.55e18, 1e18);
+    }
+
+    function depegParams() external pure returns (uint256, uint256) {
+        return (0.99e18, 2e18);
+    }
+
+    function stableFeed() external view returns (address) {
+        return address(stable);
+    }
+
+    function getForwardPrice(uint64 expiry) external view returns (uint256, uint256) {
+        require(expiry != 0, "no forward");
+        return (price + price / 100, 1e18);
+    }
+
+    function getExpiryMinConfidence(uint64) external pure returns (uint256) {
+        return 0.5e18;
+    }
+
+    function getMargin(uint256 id, bool isInitial) external view returns (int256 margin) {
+        if (answers[id].told) return isInitial ? answers[id].initial : answers[id].maintenance;
+        (margin,) = getMarginAndMarkToMarket(id, isInitial, 0);
+    }
+
+    function getMarginAndMarkToMarket(uint256 id, bool isInitial, uint256)
+        public
+        view
+        returns (int256 margin, int256 mtm)
+    {
+        if (answers[id].told) {
+            return (isInitial ? answers[id].initial : answers[id].maintenance, answers[id].markToMarket);
+        }
         Book storage book = books[id];
         for (uint256 i = 0; i < book.balances.length; i++) {
             AssetBalance memory held = book.balances[i];
@@ -133,6 +230,7 @@ contract DeriveShape {
 /// A perpetual of the stand-in.
 contract DerivePerpShape {
     uint256 public price;
+    uint256 public confidence = 1e18;
     mapping(uint256 => int256) public getUnsettledAndUnrealizedCash;
 
     constructor(uint256 price_) {
@@ -145,6 +243,10 @@ contract DerivePerpShape {
     }
 
     function getPerpPrice() external view returns (uint256, uint256) {
-        return (price, 1e18);
+        return (price, confidence);
+    }
+
+    function setConfidence(uint256 confidence_) external {
+        confidence = confidence_;
     }
 }

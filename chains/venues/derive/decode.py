@@ -1,11 +1,12 @@
 """From a sub-account's balances and its market's parameters to the venue account. Integers of 1e-18. No IO."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from chains.caip import AccountId
 from chains.deployments import AssetInfo
+from chains.margin_state import MarginFigures
 from chains.types import (
     BlockRef,
     Exposure,
@@ -42,15 +43,15 @@ class PerpLeg:
     market: int
     size: int
     price: int
-    requirement: int
-    """Maintenance, share of the notional."""
+    requirement: int | None
+    """Maintenance, share of the notional; None where a portfolio model decides instead."""
     result: int
     """Unsettled and unrealised result with funding."""
 
     @property
     def maintenance(self) -> int:
         """Dollars needed, as the contract truncates."""
-        return times(times(abs(self.size), self.price), self.requirement)
+        return times(times(abs(self.size), self.price), self.requirement or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,44 @@ class BaseLeg:
 
 
 @dataclass(frozen=True, slots=True)
+class OptionLeg:
+    """Contracts of one option; negative = short."""
+
+    info: AssetInfo
+    size: int
+    expiry: int
+    strike: int
+    is_call: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CollateralLeg:
+    """A token that a portfolio manager takes as collateral."""
+
+    info: AssetInfo
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """Everything in a sub-account, by kind."""
+
+    cash: Sequence[Cash] = ()
+    perps: Sequence[PerpLeg] = ()
+    bases: Sequence[BaseLeg] = ()
+    options: Sequence[OptionLeg] = ()
+    collaterals: Sequence[CollateralLeg] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Manager:
     """What the manager says of the sub-account."""
 
     name: str
     margin: int
+    """Maintenance: below 0 it may be liquidated."""
+    initial: int | None
+    """None where it did not answer."""
     mark_to_market: int
 
 
@@ -84,15 +118,10 @@ def times(a: int, b: int) -> int:
 
 
 def decode_standard(
-    account: AccountId,
-    sub_account: int,
-    cash: Sequence[Cash],
-    perps: Sequence[PerpLeg],
-    bases: Sequence[BaseLeg],
-    manager: Manager,
-    at: BlockRef,
+    account: AccountId, sub_account: int, legs: Legs, manager: Manager, at: BlockRef
 ) -> VenueAccount:
     """A sub-account of the standard manager without options."""
+    cash, perps, bases = legs.cash, legs.perps, legs.bases
     equity = sum(one.balance for one in cash) + sum(leg.result for leg in perps) + sum(leg.equity for leg in bases)
     needed = sum(leg.maintenance for leg in perps)
     return VenueAccount(
@@ -100,7 +129,7 @@ def decode_standard(
         venue=VENUE,
         sub_account=str(sub_account),
         at=at,
-        positions=_positions(cash, perps, bases, manager),
+        positions=_positions(legs, manager),
         exposures=_exposures(cash, perps, bases),
         equity_usd=whole(equity),
         mm_requirement_usd=whole(needed),
@@ -110,21 +139,45 @@ def decode_standard(
 
 
 def decode_by_manager(
-    account: AccountId, sub_account: int, manager: Manager, why: str, at: BlockRef
+    account: AccountId,
+    sub_account: int,
+    legs: Legs,
+    manager: Manager,
+    modelled: tuple[MarginFigures, Decimal] | str,
+    at: BlockRef,
 ) -> VenueAccount:
-    """A sub-account whose margin only its manager can tell: its own figures, and no scenarios."""
+    """A sub-account whose margin only a model over the manager's feeds gives: the manager's figures decide.
+
+    ``modelled`` is what the model makes of it with what the manager's fixed-point pricing may lose in USD, or why
+    there is no such figure. Its scenarios are unknown.
+    """
+    where = f"{VENUE}: sub-account {sub_account}"
+    reasons = [f"{where}: margined by {manager.name} over its own feeds: its scenarios are unknown"]
+    if isinstance(modelled, str):
+        reasons.append(f"{where}: the manager's figures stand unchecked: {modelled}")
     return VenueAccount(
         account=account,
         venue=VENUE,
         sub_account=str(sub_account),
         at=at,
-        positions=(),
+        positions=_positions(legs, manager),
         exposures=(),
         equity_usd=whole(manager.mark_to_market),
         mm_requirement_usd=max(Decimal(0), whole(manager.mark_to_market - manager.margin)),
-        checks=(),
+        checks=() if isinstance(modelled, str) else _compared(*modelled, manager),
         liquidatable=manager.margin < 0,
-        degraded=(f"{VENUE}: sub-account {sub_account}: {why}: its scenarios are unknown",),
+        degraded=tuple(reasons),
+    )
+
+
+def _compared(figures: MarginFigures, rounding: Decimal, manager: Manager) -> tuple[OwnCheck, ...]:
+    pairs = (
+        ("maintenance_margin_usd", figures.maintenance_excess_usd, manager.margin),
+        ("initial_margin_usd", figures.initial_excess_usd, manager.initial),
+        ("mark_to_market_usd", figures.mark_usd, manager.mark_to_market),
+    )
+    return tuple(
+        OwnCheck(name, ours, whole(theirs), rounding) for name, ours, theirs in pairs if theirs is not None
     )
 
 
@@ -137,7 +190,7 @@ def _exposures(cash: Sequence[Cash], perps: Sequence[PerpLeg], bases: Sequence[B
     for leg in perps:
         size, price = whole(leg.size), whole(leg.price)
         instrument = Perp(leg.info.asset, f"{VENUE}:{leg.market}", price)
-        needed = abs(size) * whole(leg.requirement)
+        needed = abs(size) * whole(leg.requirement or 0)
         found.append(Exposure(instrument, value=size, equity=size, requirement=needed))
         entered = whole(leg.result) - size * price
         found.append(Exposure(Fixed(), value=entered, equity=entered))
@@ -147,29 +200,38 @@ def _exposures(cash: Sequence[Cash], perps: Sequence[PerpLeg], bases: Sequence[B
     return tuple(found)
 
 
-def _positions(
-    cash: Sequence[Cash], perps: Sequence[PerpLeg], bases: Sequence[BaseLeg], manager: Manager
-) -> tuple[Position, ...]:
+def _positions(legs: Legs, manager: Manager) -> tuple[Position, ...]:
     shared = {"manager": manager.name}
-    found = []
-    for one in cash:
-        kind = PositionKind.COLLATERAL if one.balance >= 0 else PositionKind.DEBT
-        label = f"{one.info.symbol} cash"
-        found.append(Position(kind, one.info.asset, label, one.balance, DIGITS, Decimal(1), shared))
-    for leg in perps:
-        side = "long" if leg.size > 0 else "short"
-        details = {
-            **shared,
-            "unsettled_usd": f"{whole(leg.result):f}",
-            "maintenance_requirement": f"{whole(leg.requirement):f}",
-        }
-        label, price = f"{leg.info.symbol}-PERP {side}", whole(leg.price)
-        found.append(Position(PositionKind.PERP, leg.info.asset, label, leg.size, DIGITS, price, details))
-    for base in bases:
+    found = [_cash_leg(one, shared) for one in legs.cash] + [_perp_leg(leg, shared) for leg in legs.perps]
+    for base in legs.bases:
         details = {**shared, "margin_factor": f"{whole(base.factor):f}"}
         label, price = f"{base.info.symbol} collateral", whole(base.price)
         found.append(Position(PositionKind.COLLATERAL, base.info.asset, label, base.size, DIGITS, price, details))
-    return tuple(found)
+    for held in legs.collaterals:
+        label = f"{held.info.symbol} collateral"
+        found.append(Position(PositionKind.COLLATERAL, held.info.asset, label, held.size, DIGITS, None, shared))
+    return (*found, *(_option_leg(leg, shared) for leg in legs.options))
+
+
+def _cash_leg(one: Cash, shared: Mapping[str, str]) -> Position:
+    kind = PositionKind.COLLATERAL if one.balance >= 0 else PositionKind.DEBT
+    return Position(kind, one.info.asset, f"{one.info.symbol} cash", one.balance, DIGITS, Decimal(1), dict(shared))
+
+
+def _perp_leg(leg: PerpLeg, shared: Mapping[str, str]) -> Position:
+    side = "long" if leg.size > 0 else "short"
+    details = {**shared, "unsettled_usd": f"{whole(leg.result):f}"}
+    if leg.requirement is not None:
+        details["maintenance_requirement"] = f"{whole(leg.requirement):f}"
+    label = f"{leg.info.symbol}-PERP {side}"
+    return Position(PositionKind.PERP, leg.info.asset, label, leg.size, DIGITS, whole(leg.price), details)
+
+
+def _option_leg(leg: OptionLeg, shared: Mapping[str, str]) -> Position:
+    side, kind = "long" if leg.size > 0 else "short", "call" if leg.is_call else "put"
+    details = {**shared, "strike_usd": f"{whole(leg.strike):f}", "expiry": str(leg.expiry)}
+    label = f"{leg.info.symbol} {whole(leg.strike).normalize():f} {kind} {side}"
+    return Position(PositionKind.OPTION, leg.info.asset, label, leg.size, DIGITS, None, details)
 
 
 def whole(raw: int) -> Decimal:
