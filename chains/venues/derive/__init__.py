@@ -10,18 +10,18 @@ Beside it stands the manager's own getMargin. The perp's result so far comes fro
 
 Sub-accounts with options (``standard``) and those of a portfolio manager (``pm2``: PMRM_2, PMRM_2_1) are
 margined by models over feeds. The manager's figures decide: E is its mark to market, k·MM that less
-getMargin(id, false), the worst of all scenarios (getMarginAndMarkToMarket of a portfolio manager looks at one only).
-Beside each of maintenance margin, initial margin and mark stands what the same model makes of the state that was
-read: positions, parameters of manager and library, forwards, rates, volatilities, confidences (``margin_state``; the
-reader is given the models as a ``MarginRule``). Where anything of it cannot be read, the manager's figures stand
-unchecked and the account says so. They have no exposures (``degraded``): their scenarios are unknown, their present
-state is not. A manager or an asset that is not known is an ``unknown_mode``.
+getMargin(id, false), the worst of all scenarios (getMarginAndMarkToMarket of a portfolio manager looks at one
+only). Beside each of maintenance margin, initial margin and mark stands what the same model makes of the state
+that was read: positions, parameters of manager and library, forwards, rates, volatilities, confidences
+(``margin_state``; the reader is given the models as a ``MarginRule``). Where anything of it cannot be read, the
+manager's figures stand unchecked and the account says so. They have no exposures (``degraded``): their scenarios
+are unknown, their present state is not. A manager or an asset that is not known is an ``unknown_mode``.
 
 ``deployment.venues["derive-v2"]`` names: sub_accounts, matching, standard_manager, ``portfolio_manager:<name>``,
 ``cash:<symbol>``, ``perp:<symbol>``, ``base:<symbol>``, ``option:<symbol>`` (asset contracts; the symbol is that
-of a registered asset of the chain that prices it), ``vol_feed:<asset>`` where its volatilities are wanted as prices,
-and optionally ``owner:<sub-account id>`` -> owner. Where no owner is listed, sub-accounts are found by the
-AccountCreated and DepositedSubAccount events.
+of a registered asset of the chain that prices it), ``vol_feed:<asset>`` where its volatilities are wanted as
+prices, and optionally ``owner:<sub-account id>`` -> owner. Where no owner is listed, sub-accounts are found by
+the AccountCreated and DepositedSubAccount events.
 """
 
 from chains.venues.derive.decode import VENUE
