@@ -18,7 +18,6 @@ from aggregator.clock import unix
 from aggregator.model import Model
 from aggregator.reports import ReportMaker, World
 from aggregator.rounding import up
-from aggregator.scenario_rows import crypto_correlation
 from chains.types import VenueAccount
 from oracles.reconcile import reconcile
 from oracles.types import PriceBook
@@ -71,7 +70,7 @@ def beside(maker: ReportMaker, world: World, accounts: Sequence[VenueAccount]) -
 def _models(model: Model, arrays: PortfolioArrays) -> Iterator[tuple[str, MarginModel]]:
     for name in MODELS:
         yield name, load_model(name)
-    correlation = crypto_correlation(arrays.factors, model.sets.correlation)
+    correlation = model.sets.correlation.of(arrays.factors)
     rows, stressed = (
         copula_set(model.sets.copula, arrays.factors, correlation, stressed=hard) for hard in (False, True)
     )

@@ -105,6 +105,8 @@ class ModelSettings(Section):
     """Hourly bars by factor, CSV or Parquet, for the set ``fhs`` and for the volatility forecast."""
     volatility: Literal["long_run", "ewma", "garch"] = "long_run"
     """What breach probabilities walk with; a forecast needs a history that ends within the last two days."""
+    correlation: Literal["fixed", "history"] = "fixed"
+    """Of the copula: one figure for all pairs of coins, or that of the history (``aggregator/joint.py``)."""
     scan_law: Literal["empirical", "diffusion"] = "empirical"
     horizon_s: int = Field(default=86_400, ge=3600)
     confidence: float = Field(default=0.99, gt=0.5, lt=1)

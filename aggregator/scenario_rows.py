@@ -14,6 +14,7 @@ from aggregator.config import ModelSettings
 from aggregator.errors import ConfigError
 from aggregator.factors import FactorParams
 from aggregator.history import PriceHistory, read_history
+from aggregator.joint import JointMoves, joint_moves
 from risk.arrays import F64, Bool, FactorArrays, PortfolioArrays
 from risk.models.es import EsParams
 from risk.paramfile import load
@@ -45,8 +46,8 @@ class SetParams:
     copula: CopulaParams
     fhs: FhsParams
     stress: StressParams
-    correlation: float
-    """Between crypto factors, for the copula; stable ones move on their own."""
+    correlation: JointMoves
+    """For the copula."""
     history: PriceHistory | None = field(default=None, repr=False)
     """Hourly bars, columns by factor; needed by fhs only."""
     screened: bool = False
@@ -76,9 +77,11 @@ def load_sets(settings: ModelSettings, paths: PathParams) -> SetParams:
     if len(set(chosen)) != len(chosen):
         raise ConfigError(f"model.scenario_sets: {list(chosen)} names a set twice")
     history = None
-    if "fhs" in chosen:
+    wanted = [f"the set {name}" for name in chosen if name == "fhs"]
+    wanted += ["model.correlation"] if settings.correlation == "history" else []
+    if wanted:
         if settings.history is None:
-            raise ConfigError("model.history: the set fhs needs a price history (CSV or Parquet of hourly bars)")
+            raise ConfigError(f"model.history: {wanted[0]} needs a price history (CSV or Parquet of hourly bars)")
         history = read_history(settings.history)
     return SetParams(
         chosen=chosen,
@@ -86,8 +89,8 @@ def load_sets(settings: ModelSettings, paths: PathParams) -> SetParams:
         copula=load(CopulaParams, "copula_v1"),
         fhs=load(FhsParams, "fhs_v1"),
         stress=load(StressParams, "stress_v1"),
-        correlation=paths.correlation,
-        history=history,
+        correlation=joint_moves(paths.correlation, history if settings.correlation == "history" else None),
+        history=history if "fhs" in chosen else None,
         screened=settings.tails == "near" and "grid" in chosen,
     )
 
@@ -158,21 +161,13 @@ def _sets(factors: FactorArrays, sets: SetParams, grid: ScenarioSet) -> Iterator
             case "stress":
                 yield name, stress_set(sets.stress, factors)
             case "copula":
-                correlation = crypto_correlation(factors, sets.correlation)
+                correlation = sets.correlation.of(factors)
                 yield name, copula_set(sets.copula, factors, correlation)
                 yield name, copula_set(sets.copula, factors, correlation, stressed=True)
             case "fhs" if sets.history is not None:
                 yield name, fhs_set(sets.fhs, factors, _returns(factors, sets.history))
             case _:
                 yield name, grid
-
-
-def crypto_correlation(factors: FactorArrays, between: float) -> F64:
-    """(F, F) one correlation between all that is no stable coin, none else."""
-    crypto = ~factors.is_stable
-    matrix = np.where(np.outer(crypto, crypto), between, 0.0)
-    np.fill_diagonal(matrix, 1.0)
-    return np.asarray(matrix, dtype=np.float64)
 
 
 def _returns(factors: FactorArrays, history: PriceHistory) -> F64:
