@@ -22,6 +22,7 @@ from aggregator.statements.settings import StatementSettings
 from aggregator.store.policy import RetentionSettings
 from aggregator.watches.book import WatchBook
 from aggregator.watches.rule import NAME, WatchChange
+from aggregator.workers.settings import WorkerSettings
 from chains.caip import parse_account, parse_address, parse_chain
 from chains.data import packaged
 from chains.errors import InvalidId
@@ -225,6 +226,8 @@ class Settings(BaseSettings):
     _receivers = field_validator("webhooks")(unlike)
     retention: RetentionSettings = RetentionSettings()
     """How long what is kept."""
+    workers: WorkerSettings = WorkerSettings()
+    """How several processes share the work (PostgreSQL only)."""
     statements: StatementSettings = StatementSettings()
     """Who signs margin statements."""
 

@@ -7,6 +7,7 @@ ServiceError
 ├── NoSuchPrice         no price, time or incident of that name
 ├── NoSuchWatch         no watch of that name
 ├── NoSuchAlert         no alert of that id, or it is over
+├── LeaseLost           another process looks at these portfolios now
 └── StoreError          the store could not be used
 """
 
@@ -37,6 +38,14 @@ class NoSuchWatch(ServiceError, LookupError):
 
 class NoSuchAlert(ServiceError, LookupError):
     """No alert of that id, or none that is still open."""
+
+
+class LeaseLost(ServiceError):
+    """Another process looks at these portfolios now; nothing was written."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__(f"another worker looks at {len(names)} of these portfolios now")
+        self.names = names
 
 
 class StoreError(ServiceError):

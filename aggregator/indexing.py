@@ -35,12 +35,20 @@ class Indexing:
     ----------
     touched : told which accounts events have changed up to which block, once the blocks are committed.
     also : told every event of the index, after metrics and log.
+    mine : whether this process follows a chain, where several share the chains.
     """
 
     def __init__(
-        self, wired: Wired, store: Store, *, touched: Touched = lambda _, __: None, also: Observer = lambda _: None
+        self,
+        wired: Wired,
+        store: Store,
+        *,
+        touched: Touched = lambda _, __: None,
+        also: Observer = lambda _: None,
+        mine: Callable[[ChainId], bool] = lambda _: True,
     ) -> None:
         self._wired = wired
+        self._mine = mine
         self._touched = touched
         self._also = also
         self._tips: dict[ChainId, BlockRef] = {}
@@ -87,6 +95,10 @@ class Indexing:
         try:
             while True:
                 news.clear()
+                if not self._mine(indexer.chain):
+                    self._live.discard(indexer.chain)
+                    await asyncio.sleep(RETRY_S)
+                    continue
                 at_head = await self._round(indexer)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(poll_s if at_head else min(poll_s, RETRY_S)):

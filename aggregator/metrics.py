@@ -99,3 +99,8 @@ CLOCK_JUMPS = Counter(
     "crossmargin_clock_jumps", "Times that the host's clock was set", ["direction"], registry=REGISTRY
 )
 COMPACTED = Counter("crossmargin_compacted_rows", "Rows that retention removed", ["table"], registry=REGISTRY)
+WORKERS = Gauge("crossmargin_workers", "Processes that share the portfolios", registry=REGISTRY)
+LEASES = Gauge("crossmargin_leases", "Leases that this process holds", ["kind"], registry=REGISTRY)
+FENCED = Counter(
+    "crossmargin_fenced_reports", "Reports not written because another worker had taken over", registry=REGISTRY
+)

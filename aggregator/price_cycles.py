@@ -49,8 +49,10 @@ class PriceCycles:
     async def look(self) -> dict[str, str]:
         """Read prices and look at the portfolios that they have moved; gives why by portfolio."""
         book = await self._service.price_book()
+        mine = self._service.portfolios.members
+        self._outsets = {name: outset for name, outset in self._outsets.items() if name in mine}
         found = reasons(self._outsets, mids_of(book, self._cycle.maker.registry))
-        known = [name for name in found if name in self._cycle.portfolios.members]
+        known = list(found)
         if known:
             log.info("looking at %s: %s", ", ".join(known[:5]), found[known[0]])
             await self._service.scan(self._cycle.portfolios.only(known), cause="price")

@@ -8,22 +8,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from aggregator import metrics
 from aggregator.alerts import Alert
 from aggregator.clock import unix, utc_now
 from aggregator.cycle import Cycle
 from aggregator.delivery.notifier import Notifier
-from aggregator.errors import ServiceError
+from aggregator.errors import LeaseLost, ServiceError
 from aggregator.portfolios import Portfolios
 from aggregator.prices import price_lines
 from aggregator.pricing import PriceRound
 from aggregator.replay.freeze import Freezer, Frozen
 from aggregator.report import MarginReport
 from aggregator.store.prices import price_rows
-from aggregator.store.repository import Store
+from aggregator.store.repository import Judged, Store
 from aggregator.upkeep import ClockWatch, ScanBook
 from aggregator.watches.book import WatchBook
 from aggregator.watches.watching import Watching
+from aggregator.workers.share import Share, shard_of
 from chains.caip import AccountId, ChainId
 from chains.errors import ChainError
 from chains.types import BlockRef
@@ -60,8 +63,11 @@ class Service:
         interval_s: float,
         book: WatchBook | None = None,
         freezer: Freezer | None = None,
+        share: Share | None = None,
     ) -> None:
         self._cycle = cycle
+        self.share = share
+        """This process's part where several share the work; None: all of it."""
         self._store = store
         self._notifier = notifier
         self._interval_s = interval_s
@@ -73,9 +79,10 @@ class Service:
         self._freezer = freezer
         self.scans = ScanBook(store)
         self.watching = Watching(book or WatchBook())
-        self._started = time.monotonic()
         self._reported: dict[str, float] = {}
+        self._mine_since: dict[str, float] = {}
         self._touched: set[AccountId] = set()
+        self._gained: frozenset[str] = frozenset()
         self._seen: dict[ChainId, int] = {}
         self._news = asyncio.Event()
         self.hearers: list[Callable[[Sequence[MarginReport]], None]] = []
@@ -90,16 +97,18 @@ class Service:
         not_before: Mapping[ChainId, int] = MappingProxyType({}),
         cause: str = "event",
     ) -> Scan:
-        """One cycle over all portfolios, or those given, stored with its alerts in one transaction."""
+        """One cycle over all portfolios, or those given, stored with its alerts in one transaction.
+
+        Where several processes share the work, of either only those that are this one's.
+        """
         async with self._lock:
             started = time.monotonic()
-            reports = await self._cycle.run(utc_now(), only, not_before)
-            done = self._cycle.desk.last
-            prices = price_rows(price_lines(done.book, done.at)) if done is not None else ()
-            await self.scans.ready()
-            inputs = await self._inputs(reports)
-            with metrics.STORE_SECONDS.time():
-                alerts = await self._store.append(reports, self.watching, self._notifier.receivers, prices, inputs)
+            wanted = only if self.share is None else self.share.of(only or self._cycle.portfolios)
+            if self.share is not None and wanted is not None and not wanted.members:
+                return self._nothing(only is None)
+            made = await self._cycle.run(utc_now(), wanted, not_before)
+            await self.scans.ready(None if self.share is None or wanted is None else wanted.names)
+            reports, alerts = await self._append(made)
             self._notifier.wake()
             self._reported.update(dict.fromkeys((r.portfolio.name for r in reports), time.monotonic()))
             for hear in self.hearers:
@@ -110,6 +119,29 @@ class Service:
                 await self.scans.add(reports, duration_s=scan.duration_s, alerts=len(alerts), skipped=skipped)
             self._account(scan, None if only is None else cause)
             return scan
+
+    async def _append(self, reports: tuple[MarginReport, ...]) -> tuple[tuple[MarginReport, ...], tuple[Alert, ...]]:
+        """Store reports; those of portfolios that another process has taken over meanwhile are left to it."""
+        done = self._cycle.desk.last
+        prices = price_rows(price_lines(done.book, done.at)) if done is not None else ()
+        inputs, receivers = await self._inputs(reports), self._notifier.receivers
+        while True:
+            try:
+                with metrics.STORE_SECONDS.time():
+                    return reports, await self._store.append(
+                        reports, self.watching, receivers, prices, inputs, self.share
+                    )
+            except LeaseLost as lost:
+                log.info("%s", lost)
+                metrics.FENCED.inc(len(lost.names))
+                reports = tuple(report for report in reports if report.portfolio.name not in lost.names)
+
+    def _nothing(self, full: bool) -> Scan:
+        """A scan of a process that has no portfolio just now: it waits for its part."""
+        scan = Scan((), (), 0.0)
+        if full:
+            self._account(scan, None)
+        return scan
 
     async def _inputs(self, reports: Sequence[MarginReport]) -> Frozen | None:
         """What the reports were made from, where it is to be kept."""
@@ -129,14 +161,29 @@ class Service:
             return (await self._cycle.prices(utc_now())).book
 
     @property
+    def portfolios(self) -> Portfolios:
+        """Those that this process looks at."""
+        known = self._cycle.portfolios
+        return known if self.share is None else self.share.of(known)
+
+    @property
     def last_prices(self) -> PriceRound | None:
         """Prices of the newest cycle."""
         return self._cycle.desk.last
 
     def touch(self, accounts: Iterable[AccountId], at: BlockRef) -> None:
         """Something has happened to these accounts up to a block: look at their portfolios soon."""
+        self.touched_at(accounts, at.chain, at.number)
+
+    def touched_at(self, accounts: Iterable[AccountId], chain: ChainId, number: int) -> None:
+        """The same by chain and number of the block."""
         self._touched.update(accounts)
-        self._seen[at.chain] = at.number  # the present one: after a reorg it may be lower
+        self._seen[chain] = number  # the present one: after a reorg it may be lower
+        self._news.set()
+
+    def gained(self, leases: frozenset[str]) -> None:
+        """Look soon at the portfolios of leases that this process has just taken."""
+        self._gained |= leases
         self._news.set()
 
     async def run_touched(self) -> None:
@@ -147,7 +194,11 @@ class Service:
             self._news.clear()
             accounts, self._touched = self._touched, set()
             seen, self._seen = self._seen, {}
-            wanted = self._cycle.portfolios.having(accounts)
+            gained, self._gained = self._gained, frozenset()
+            known = self.portfolios
+            names = dict.fromkeys(known.having(accounts).names)
+            names |= {name: None for name in known.names if gained and shard_of(name) in gained}
+            wanted = known.only(names)
             if not wanted.members:
                 continue
             try:
@@ -188,15 +239,20 @@ class Service:
 
         Measured by a clock that nobody sets, and not before this process has had its time to scan.
         """
-        now = time.monotonic()
-        waited = {name: now - self._reported.get(name, self._started) for name in self._cycle.portfolios.names}
+        now, names = time.monotonic(), self.portfolios.names
+        self._mine_since = {name: self._mine_since.get(name, now) for name in names}
+        waited = {name: now - max(self._mine_since[name], self._reported.get(name, 0.0)) for name in names}
         waiting = {name: waited_s for name, waited_s in waited.items() if waited_s > 3 * self._interval_s}
         if not waiting:
             return ()
         at = utc_now()
-        alerts = await self._store.tell(
-            lambda connection: self.watching.overdue(connection, waiting, at), self._notifier.receivers
-        )
+
+        async def judged(connection: AsyncConnection) -> Judged:
+            share = self.share
+            mine = waiting.keys() if share is None else await share.hold(connection, list(waiting))
+            return await self.watching.overdue(connection, {name: waiting[name] for name in mine}, at)
+
+        alerts = await self._store.tell(judged, self._notifier.receivers)
         self._said(alerts)
         if alerts:
             self._notifier.wake()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 
 from aggregator import metrics
@@ -32,9 +32,15 @@ class ScanBook:
         self._before: Mapping[str, Stand] | None = None
         self.last: ScanRecord | None = None
 
-    async def ready(self) -> None:
-        """Before the first scan's reports are stored: what they are to be compared with."""
-        if self._before is None:
+    async def ready(self, names: Collection[str] | None = None) -> None:
+        """Before the first scan's reports are stored: what they are to be compared with.
+
+        ``names``: the portfolios of this process, where several share them and the parts change.
+        """
+        if names is not None:
+            known = await newest_stands(self._store)
+            self._before = {name: known[name] for name in names if name in known} or None
+        elif self._before is None:
             self._before = await newest_stands(self._store) or None
 
     async def add(
@@ -82,9 +88,13 @@ class ClockWatch:
 class Upkeep:
     """Applies the retention policy for ever."""
 
-    def __init__(self, store: Store, policy: RetentionSettings) -> None:
+    def __init__(
+        self, store: Store, policy: RetentionSettings, may: Callable[[], bool] = lambda: True
+    ) -> None:
         self._store = store
         self._policy = policy
+        self._may = may
+        """Whether it is this process that thins, where several share a store."""
 
     async def run(self) -> None:
         """Thin the store at its interval; ends by cancellation only. A failure is told and tried again."""
@@ -93,7 +103,8 @@ class Upkeep:
         await asyncio.sleep(min(FIRST_S, self._policy.compact_every_s))
         while True:
             try:
-                await self.thin()
+                if self._may():
+                    await self.thin()
             except Exception as error:  # noqa: BLE001 - the watching goes on whatever happens to the thinning
                 log.warning("the store could not be thinned: %s; will retry", type(error).__name__)
             await asyncio.sleep(self._policy.compact_every_s)

@@ -20,6 +20,7 @@ from aggregator.replay.freeze import Freezer
 from aggregator.reports import ReportMaker
 from aggregator.service import Service
 from aggregator.store.repository import Store
+from aggregator.workers.share import Share, digest_of
 from chains.caip import ChainId
 from chains.deployments import ChainDeployment
 from chains.deployments_file import load_deployments
@@ -66,18 +67,30 @@ async def wire(settings: Settings) -> AsyncIterator[Wired]:
 
 
 @asynccontextmanager
-async def open_service(wired: Wired) -> AsyncIterator[tuple[Service, Store, Notifier]]:
-    """The service over the settings' database."""
+async def open_service(wired: Wired, *, shared: bool = False) -> AsyncIterator[tuple[Service, Store, Notifier]]:
+    """The service over the settings' database; ``shared``: as one of several workers, whose part is yet empty."""
     settings = wired.settings
     store = await Store.open(settings.database.get_secret_value())
     try:
+        share = share_of(wired, store) if shared else None
         notifier = Notifier(store, settings.webhooks, settings.delivery)
         interval_s = settings.service.scan_interval_s
         freezer = Freezer(wired.cycle.maker) if settings.retention.inputs_days else None
-        service = Service(wired.cycle, store, notifier, interval_s, settings.watch_book, freezer)
+        service = Service(wired.cycle, store, notifier, interval_s, settings.watch_book, freezer, share)
         yield service, store, notifier
     finally:
         await store.close()
+
+
+def share_of(wired: Wired, store: Store) -> Share:
+    """A worker's part, which divides the rates of its endpoints among those that live."""
+
+    def divide(sharers: int) -> None:
+        for transport in wired.transports.values():
+            transport.divide(sharers)
+
+    book = digest_of(wired.cycle.portfolios)
+    return Share(store, tuple(wired.clients), wired.settings.workers, book=book, divide=divide)
 
 
 def _cycle(

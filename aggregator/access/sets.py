@@ -1,6 +1,8 @@
 """Account sets: portfolios that callers of the API make, beside those of the settings."""
 
+import asyncio
 import json
+import logging
 import secrets
 from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ from aggregator.errors import ServiceError
 from aggregator.portfolios import Portfolios, expand
 from aggregator.store.repository import Store
 from chains.caip import AccountId, Address, ChainId, account_address
+
+log = logging.getLogger(__name__)
 
 
 class SetRefused(ServiceError, ValueError):
@@ -45,6 +49,15 @@ class AccountSets:
         for item in stored.values():
             if item.name not in self._known.members:
                 self._remember(item)
+
+    async def follow(self, every_s: float) -> None:
+        """Load for ever: sets that other processes make are looked at here, too."""
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                await self.load()
+            except Exception as error:  # noqa: BLE001 - the next look comes
+                log.warning("account sets cannot be read: %s; will retry", type(error).__name__)
 
     async def all(self) -> tuple[AccountSet, ...]:
         """Every set by name."""

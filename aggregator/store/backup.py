@@ -25,7 +25,8 @@ from aggregator.store.repository import Store
 FORMAT: Final = 1
 BATCH: Final = 5_000
 BinaryFile = gzip.GzipFile
-VERSION_TABLE: Final = "alembic_version"
+NOT_KEPT: Final = frozenset({"alembic_version", "workers", "leases", "touched"})
+"""The schema's revision, which the header has, and what is true of running processes only."""
 
 
 async def backup(store: Store, path: Path) -> dict[str, int]:
@@ -60,10 +61,10 @@ def _new(path: Path) -> BinaryIO:
 
 
 def _tables(connection: Connection) -> list[sa.Table]:
-    """Every table but the revision's, referred ones first."""
+    """Every table that is kept, referred ones first."""
     metadata = sa.MetaData()
     metadata.reflect(connection)
-    return [table for table in metadata.sorted_tables if table.name != VERSION_TABLE]
+    return [table for table in metadata.sorted_tables if table.name not in NOT_KEPT]
 
 
 def _write(connection: Connection, file: BinaryFile) -> dict[str, int]:

@@ -15,7 +15,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from aggregator.alerts import Alert
-from aggregator.errors import StoreError
+from aggregator.errors import LeaseLost, StoreError
 from aggregator.replay.freeze import Frozen
 from aggregator.report import MarginReport
 from aggregator.store.bulk import insert_many, insert_new
@@ -54,6 +54,14 @@ class Judge(Protocol):
         self, connection: AsyncConnection, reports: Sequence[MarginReport], before: Mapping[str, Status]
     ) -> Judged:
         """Alerts of reports that were just stored, in the same transaction; ``before``: status by portfolio."""
+        ...
+
+
+class Fence(Protocol):
+    """Says what this process may write, where several share a store."""
+
+    async def hold(self, connection: AsyncConnection, names: Collection[str]) -> frozenset[str]:
+        """Portfolios that are this process's, and stay so to the end of the transaction."""
         ...
 
 
@@ -115,13 +123,16 @@ class Store:
         receivers: Collection[str],
         prices: Sequence[PriceRow] = (),
         inputs: Frozen | None = None,
+        fence: Fence | None = None,
     ) -> tuple[Alert, ...]:
         """Store reports, prices and what they were made from with the alerts that they cause.
 
         One outbox entry per alert and receiver. A price that is there already (same key and time) stays.
+        Raises LeaseLost, having written nothing, where a portfolio is not this process's any more.
         """
         async with AsyncSession(self._engine) as session, session.begin():
             connection = await self._only_writer(session)
+            await _fenced(connection, fence, {report.portfolio.name for report in reports})
             await insert_new(
                 connection, PRICES, PRICE_COLUMNS, ("price_key", "at"), _values(prices, PRICE_COLUMNS)
             )
@@ -208,6 +219,11 @@ async def only_writer(connection: AsyncConnection) -> None:
     """Take the lock of appends, to the end of the transaction; SQLite's write lock does it there."""
     if connection.dialect.name == "postgresql":
         await connection.execute(select(func.pg_advisory_xact_lock(APPEND_LOCK)))
+
+
+async def _fenced(connection: AsyncConnection, fence: Fence | None, names: set[str]) -> None:
+    if fence is not None and (lost := names - await fence.hold(connection, names)):
+        raise LeaseLost(frozenset(lost))
 
 
 def _plainly(rule: AlertRule, reports: Sequence[MarginReport], before: dict[str, Status]) -> Judged:

@@ -36,6 +36,7 @@ from api.cli.store import app as store_app
 from api.cli.store import export_command
 from api.cli.verify import verify_command
 from api.cli.watches import alerts_app, watches_app
+from api.cli.worker import worker
 from api.client import ApiUnreachable
 from chains.devnet.anvil import AnvilError
 from chains.devnet.errors import DevnetError
@@ -56,6 +57,7 @@ app.command("demo")(demo)
 app.command("margin")(margin.margin)
 app.command("scan")(scan)
 app.command("serve")(serve.serve)
+app.command("worker")(worker)
 app.command("index")(index)
 app.command("check")(check)
 app.command("doctor")(doctor)

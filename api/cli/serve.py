@@ -11,6 +11,7 @@ from aiohttp import web
 
 from aggregator.access.sets import AccountSets
 from aggregator.advice.desk import desk
+from aggregator.config import Settings
 from aggregator.delivery.notifier import Notifier
 from aggregator.indexing import Indexing
 from aggregator.price_cycles import PriceCycles
@@ -20,6 +21,8 @@ from aggregator.store.advice import AdviceLog
 from aggregator.store.repository import Store
 from aggregator.upkeep import Upkeep
 from aggregator.wiring import Wired, open_service, wire
+from aggregator.workers.leases import UPKEEP
+from aggregator.workers.touched import TouchedLog
 from api.app import Deps, create_app
 from api.cli.common import ConfigOption, DevnetOption, log_to_stderr, settings_from
 
@@ -27,21 +30,21 @@ from api.cli.common import ConfigOption, DevnetOption, log_to_stderr, settings_f
 def serve(config: ConfigOption = None, devnet: DevnetOption = None) -> None:
     """Scan every portfolio at the set interval, deliver alerts and answer the HTTP API, until Ctrl-C."""
     log_to_stderr()
-    settings = settings_from(config, devnet)
+    asyncio.run(run(settings_from(config, devnet)))
 
-    async def run() -> None:
-        async with (
-            wire(settings) as wired,
-            open_service(wired) as (service, store, notifier),
-            serving(wired, service, store, notifier) as url,
-        ):
-            typer.echo(f"crossmargin answers at {url}/ (the page) and {url}/v1/accounts", err=True)
-            await _asked_to_stop()
-            typer.echo(
-                "crossmargin stops: a cycle under way is rolled back, what is owed goes out next time", err=True
-            )
 
-    asyncio.run(run())
+async def run(settings: Settings, *, shared: bool = False) -> None:
+    """Serve until asked to stop; ``shared``: as one of several workers."""
+    async with (
+        wire(settings) as wired,
+        open_service(wired, shared=shared) as (service, store, notifier),
+        serving(wired, service, store, notifier) as url,
+    ):
+        typer.echo(f"crossmargin answers at {url}/ (the page) and {url}/v1/accounts", err=True)
+        await _asked_to_stop()
+        typer.echo(
+            "crossmargin stops: a cycle under way is rolled back, what is owed goes out next time", err=True
+        )
 
 
 async def _asked_to_stop() -> None:
@@ -55,9 +58,19 @@ async def _asked_to_stop() -> None:
 
 
 def _beside(wired: Wired, service: Service, store: Store) -> list[Coroutine[Any, Any, None]]:
-    """Loops beside the scans: the look for missing reports, and for prices that have moved."""
-    settings = wired.settings.service
-    loops = [service.run_overdue(), Upkeep(store, wired.settings.retention).run()]
+    """Loops beside the scans: looks for missing reports, for what events touched, for prices that moved."""
+    settings, share = wired.settings.service, service.share
+    may_thin = (lambda: True) if share is None else (lambda: share.has(UPKEEP))
+    loops = [service.run_overdue(), service.run_touched(), Upkeep(store, wired.settings.retention, may_thin).run()]
+    index = wired.settings.index.enabled
+    if share is not None:
+        passed_on = TouchedLog(store, service.touched_at)
+        sets = AccountSets(store, wired.cycle.portfolios).follow(settings.scan_interval_s)
+        loops += [share.run(), passed_on.write(), passed_on.follow(), sets]
+        if index:
+            loops.append(Indexing(wired, store, touched=passed_on.tell, mine=share.follows).run())
+    elif index:
+        loops.append(Indexing(wired, store, touched=service.touch).run())
     if settings.price_interval_s is not None and settings.price_interval_s < settings.scan_interval_s:
         loops.append(PriceCycles(service, wired.cycle, settings.price_interval_s).run())
     return loops
@@ -70,9 +83,6 @@ async def serving(wired: Wired, service: Service, store: Store, notifier: Notifi
 
     async def loops(_: web.Application) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(each.run()) for each in (service, notifier, advice)]
-        if wired.settings.index.enabled:
-            index = Indexing(wired, store, touched=service.touch)
-            tasks += [asyncio.create_task(index.run()), asyncio.create_task(service.run_touched())]
         tasks += [asyncio.create_task(loop) for loop in _beside(wired, service, store)]
         yield
         for task in tasks:
@@ -80,6 +90,9 @@ async def serving(wired: Wired, service: Service, store: Store, notifier: Notifi
         await asyncio.gather(*tasks, return_exceptions=True)
 
     await AccountSets(store, wired.cycle.portfolios).load()
+    if service.share is not None:
+        service.share.gained = service.gained
+        await service.share.join()
     what_if = WhatIf(wired.cycle.maker, wired.cycle.worlds)
     advice = desk(wired, AdviceLog(store))
     service.hearers.append(advice.heard)

@@ -29,6 +29,10 @@ class Throttled:
         # Throttler wakes every waiter each 10 ms; behind a lock only the first one polls, and the order is kept.
         self._gate = asyncio.Lock()
 
+    def divide(self, sharers: int) -> None:
+        """Keep to one part of the rate, for others spend the rest; at least one request per second."""
+        self._throttler.rate_limit = max(1, self._limits.rate_per_s // sharers)
+
     async def send(self, requests: Sequence[Request]) -> list[object]:
         """Wait for the budget, then pass on."""
         weight = sum(self._limits.weight(method) for method, _ in requests)

@@ -53,6 +53,7 @@ class HttpTransport:
             raise EndpointUnreachable(f"{chain}: no endpoint configured; give at least one http(s) or ws(s) URL")
         self._sessions = Sessions(chain, session)
         self._sockets: dict[int, WsWire] = {}
+        self._throttles: list[Throttled] = []
         self._book = HeadBook(self.limits)
         watcher = observer or Silent()
         endpoints = [self._endpoint(EndpointName(chain, i), url, watcher) for i, url in enumerate(urls, 1)]
@@ -74,6 +75,7 @@ class HttpTransport:
         else:
             raise EndpointUnreachable(f"{name}: expected a URL beginning with http://, https://, ws:// or wss://")
         wire = Throttled(Bounded(link, limits.concurrency), limits)
+        self._throttles.append(wire)
         logs = KnownLogs(LogRanges(NoNulls(Batched(wire, name, limits.batch), name)))
         proved = Resting(ChainChecked(logs, link, name), name)
         return Breaker(Observed(Fresh(proved, name, self._book), name, observer), name, limits, observer)
@@ -121,6 +123,11 @@ class HttpTransport:
             elif isinstance(answer, BaseException):
                 raise answer
         return failed
+
+    def divide(self, sharers: int) -> None:
+        """Spend one part of every endpoint's rate: so many processes share it."""
+        for throttled in self._throttles:
+            throttled.divide(sharers)
 
     @property
     def has_sockets(self) -> bool:

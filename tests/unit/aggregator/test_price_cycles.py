@@ -24,6 +24,7 @@ class Service:
     hearers: list = field(default_factory=list)
     looked: list = field(default_factory=list)
     failures: list = field(default_factory=list)
+    portfolios: Portfolios = field(default_factory=lambda: Portfolios({}))
 
     async def price_book(self):
         if self.failures:
@@ -38,6 +39,7 @@ def cycles(service, *names: str) -> PriceCycles:
     cycle = SimpleNamespace(
         portfolios=Portfolios(dict.fromkeys(names, ())), maker=SimpleNamespace(registry=registry())
     )
+    service.portfolios = cycle.portfolios
     made = PriceCycles(service, cycle, 0.005)
     calm = report([holding(TWO, "USDC", "4000", "0.01")])
     thin = report([loan(ONE, "20", "44000")])
