@@ -120,7 +120,9 @@ class Service:
             self._account(scan, None if only is None else cause)
             return scan
 
-    async def _append(self, reports: tuple[MarginReport, ...]) -> tuple[tuple[MarginReport, ...], tuple[Alert, ...]]:
+    async def _append(
+        self, reports: tuple[MarginReport, ...]
+    ) -> tuple[tuple[MarginReport, ...], tuple[Alert, ...]]:
         """Store reports; those of portfolios that another process has taken over meanwhile are left to it."""
         done = self._cycle.desk.last
         prices = price_rows(price_lines(done.book, done.at)) if done is not None else ()

@@ -88,9 +88,7 @@ class ClockWatch:
 class Upkeep:
     """Applies the retention policy for ever."""
 
-    def __init__(
-        self, store: Store, policy: RetentionSettings, may: Callable[[], bool] = lambda: True
-    ) -> None:
+    def __init__(self, store: Store, policy: RetentionSettings, may: Callable[[], bool] = lambda: True) -> None:
         self._store = store
         self._policy = policy
         self._may = may
