@@ -22,6 +22,8 @@ ZERO = Decimal(0)
 BOOKED = "booked"
 """Key of ``Position.details``: the amount as the venue's storage keeps it (scaled balance, shares, …), which only
 events of the account change. Without the key that is ``raw``; '' marks a leg that moves without such events."""
+UNBOOKED = "~"
+"""Value of ``BOOKED`` for a leg that appears and goes without events (fees that trades of others leave)."""
 
 
 class Finality(StrEnum):
@@ -324,6 +326,36 @@ class Liquidation:
 
 
 @dataclass(frozen=True, slots=True)
+class Pocket:
+    """One token that a venue may let out of an account."""
+
+    token: Instrument
+    """What a unit is worth to who takes it."""
+    units: Decimal
+    """Most that could leave: what is held, and what the venue has at hand."""
+    counted: Instrument
+    """What the venue's rule values a unit by."""
+    weight: Decimal
+    """Share of the counted value that the rule loses with it: the threshold of collateral, 1 for cash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """The venue's own rule on what may leave, in any state of the world.
+
+    Pockets are emptied in their order. What is taken, weighted, may be no more than the surplus (where
+    ``by_surplus``) and no more than any bound; nothing leaves while a gate is below 0.
+    """
+
+    pockets: tuple[Pocket, ...]
+    by_surplus: bool = False
+    """E - k·MM of the account's own exposures is a bound."""
+    bounds: tuple[tuple[Exposure, ...], ...] = ()
+    """Each: equity less requirement."""
+    gates: tuple[tuple[Exposure, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class VenueAccount:
     """The unit of liquidation, by the venue's own rule at the venue's own prices (RISK section 1)."""
 
@@ -347,6 +379,8 @@ class VenueAccount:
     """Reasons why a figure may be incomplete (an unknown mode, an unpriced token): makes reports incomplete."""
     withdrawable_usd: Decimal | None = None
     """What the venue's own rule would let out now, None where unknown."""
+    withdrawal: Withdrawal | None = None
+    """The same rule in any state of the world, None where it is not known."""
     carry_usd_per_day: Decimal = ZERO
     """Interest and funding at the block's rates: positive = the surplus shrinks."""
     liquidation: Liquidation | None = None

@@ -5,19 +5,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from aggregator.advice.movable import movable_usd
 from aggregator.advice.scene import Scene
 from aggregator.model import HORIZONS_S
 from aggregator.rounding import nearest
 from risk.checks import F64
-from risk.movable import movable_by_scenario
 from risk.preposition import Edge, Plan, preposition
 
 Q = 0.975
 LEAST_USD = 100.0
-LEAST_WEIGHT = 0.7
-"""Below the liquidation thresholds of the collateral that lending markets take most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +45,14 @@ def placement(scene: Scene) -> Placement:
     to = np.array([edge.destination for edge in edges], dtype=np.intp)
     arrives = np.array(lags)[None, :] <= outlasted_s(losses, surplus, scene.model.horizon_scale)[:, to]
     held = np.where(needy, scene.assembled.arrays.surplus[rows], scene.help.movable_usd)
-    movable = scene.help.movable_usd
-    # An account without a requirement gives what it has; the others what their venue lets out in each scenario.
-    free = np.where(needy[:, None], _free(scene, rows, losses.T), movable[:, None]).T
-    plan = preposition(held, losses, edges, arrives, movable_usd=movable, free_usd=free, q=Q)
+    free = movable_usd(scene, places)
+    plan = preposition(held, losses, edges, arrives, movable_usd=scene.help.movable_usd, free_usd=free.T, q=Q)
     price = {
         chain: nearest(max(float(plan.price[i]) for i, c in enumerate(chains) if c == chain and needy[i]))
         for chain in dict.fromkeys(chains)
         if any(needy[i] for i, c in enumerate(chains) if c == chain)
     }
     return Placement(price, _words(plan, edges, names, places))
-
-
-def _free(scene: Scene, rows: NDArray[np.intp], losses: F64) -> F64:
-    """(V, S) by the venue's withdrawal rule and the account's own floor."""
-    movable, surplus = scene.help.movable_usd, scene.assembled.arrays.surplus[rows]
-    return movable_by_scenario(movable, surplus, losses, scene.help.buffers.local_floor, LEAST_WEIGHT)
 
 
 def outlasted_s(losses: F64, surplus: F64, scale: F64) -> F64:

@@ -9,6 +9,7 @@ from aggregator.clock import unix
 from aggregator.figures import Figures, compute
 from aggregator.model import Model
 from aggregator.portfolios import Portfolios
+from aggregator.registry import AssetRegistry
 from aggregator.report import MarginReport, VenueLine
 from aggregator.reports import ReportMaker, World
 from aggregator.rescue import Rescue, rescue
@@ -17,6 +18,7 @@ from chains.caip import ChainId
 from chains.deployments import ChainDeployment
 from chains.types import VenueAccount
 from oracles.reconcile import reconcile
+from oracles.types import PriceBook
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +31,8 @@ class Scene:
     figures: Figures
     help: Rescue
     model: Model
+    registry: AssetRegistry
+    book: PriceBook
     deployments: Mapping[ChainId, ChainDeployment]
     paused: frozenset[str]
 
@@ -48,6 +52,7 @@ def scene_of(
     maker: ReportMaker, deployments: Mapping[ChainId, ChainDeployment], world: World, report: MarginReport
 ) -> Scene:
     """The scene of a report and the world that it was made from. Reads nothing."""
+    maker = maker.using(world)
     ids = world.portfolios.accounts(report.portfolio.name)
     found: dict[str, list[VenueAccount]] = {account: [] for account in ids}
     for read in world.reads:
@@ -60,4 +65,6 @@ def scene_of(
     figures = compute(assembled, maker.model, unix(world.now))
     complete = report.data_quality.complete
     help_ = rescue(accounts, assembled, figures, maker.model, world.paused, complete=complete)
-    return Scene(report, accounts, assembled, figures, help_, maker.model, deployments, world.paused)
+    return Scene(
+        report, accounts, assembled, figures, help_, maker.model, maker.registry, book, deployments, world.paused
+    )

@@ -24,6 +24,7 @@ from tests.kit.venue_reads import (
     read_one,
     revalued,
 )
+from tests.kit.withdrawals import let_out
 
 pytestmark = pytest.mark.devnet
 
@@ -227,6 +228,27 @@ async def test_withdrawable_is_what_the_pool_lets_out(
     left = await read_one(reader, client, user)
     assert left.surplus_usd is not None
     assert left.surplus_usd >= 0
+
+
+@pytest.mark.parametrize("shock", ["-0.04", "0.3"])
+async def test_the_withdrawal_rule_foretells_what_the_pool_lets_out_at_another_price(
+    world: AaveWorld, reader: AaveReader, client: EvmClient, shock: str
+) -> None:
+    """What may leave in a scenario does leave, and a cent more is refused by the pool."""
+    plain = populate(world)[0]
+    before = await read_one(reader, client, plain)
+    weth = erc20(world.ctx.chain, world.ctx.token("WETH"))
+    price = Decimal(3000) * (1 + Decimal(shock))
+    await at_price(world, reader, client, plain, int(price.scaleb(8)))
+    usd = let_out(before, lambda asset: price / 3000 if asset == weth else Decimal(1))
+    assert 100 < usd < before.equity_usd
+    amount, cent = usd / price, Decimal("0.01") / price
+    # A second or two of interest comes between: it is worth less than a cent on this debt.
+    with pytest.raises(DeployError, match="35"):  # HEALTH_FACTOR_LOWER_THAN_LIQUIDATION_THRESHOLD
+        world.withdraw(plain, "WETH", amount + cent)
+    world.withdraw(plain, "WETH", amount - cent)
+    left = await read_one(reader, client, plain)
+    assert left.liquidatable is False
 
 
 async def test_what_is_lent_out_cannot_be_withdrawn(

@@ -13,6 +13,7 @@ from chains.types import Instrument, Perp, PositionKind
 from chains.venues.perp import VENUE, PerpReader
 from tests.kit.lone_chain import lone_chain
 from tests.kit.lone_venue import Bench, agrees, at_venue, bench, close, pass_time, total
+from tests.kit.withdrawals import let_out
 
 pytestmark = pytest.mark.devnet
 
@@ -133,6 +134,31 @@ async def test_what_may_be_withdrawn_is_what_the_vault_lets_out(venue: tuple[Per
     theirs = vault.getFreeCollateralByToken(trader, world.ctx.token("USDC")).call()
     assert account.withdrawable_usd == Decimal(theirs).scaleb(-6)
     assert 0 < account.withdrawable_usd < account.equity_usd
+
+
+@pytest.mark.parametrize(("size", "price"), [(150, 2850), (150, 3200), (-150, 2850), (-150, 3150)])
+async def test_the_withdrawal_rule_foretells_what_the_vault_lets_out_at_another_mark(
+    venue: tuple[PerpWorld, Bench], size: int, price: int
+) -> None:
+    """What may leave in a scenario does leave, and a cent more is refused by the vault."""
+    world, reading = venue
+    trader = user(world.ctx, 1)
+    world.ctx.deployer.send(world.contracts["config"].functions.setMaxFundingRate(0))
+    world.deposit(trader, 100_000)
+    world.open(trader, "ETH", size)
+    before = await reading.one(trader)
+    move(world, "ETH", Decimal(price))
+    account = await reading.one(trader)
+    (was,) = (p.venue_price_usd for p in before.positions if p.kind is PositionKind.PERP)
+    (moved,) = (p for p in account.positions if p.kind is PositionKind.PERP)
+    factor = moved.venue_price_usd / was
+    foretold = let_out(before, lambda asset: factor if asset == moved.asset else Decimal(1))
+    assert account.withdrawable_usd is not None
+    assert abs(foretold - account.withdrawable_usd) < Decimal("1e-5")
+    assert 1 < foretold < 100_000
+    with pytest.raises(DeployError, match="V_NEFC"):  # not enough free collateral
+        world.withdraw(trader, foretold.quantize(Decimal("0.01")) + Decimal("0.02"))
+    world.withdraw(trader, foretold.quantize(Decimal("0.01")) - Decimal("0.01"))
 
 
 async def test_verdict_flips_where_surplus_changes_sign(venue: tuple[PerpWorld, Bench]) -> None:

@@ -177,7 +177,9 @@ CALLS: tuple[Call, ...] = (
     call(mobility.mobility, (A, B), load_routes(), DIFFUSION, 1.1, horizon_s=86_400.0, q=0.99),
     call(mobility.g_matrix, (A, B), load_routes(), DIFFUSION, 1.1),
     call(mobility.account_g, G, [0, 1, 1]),
-    call(movable.movable_by_scenario, np.array([40.0]), np.array([60.0]), LOSS[:1], np.array([5.0]), 0.8),
+    call(movable.let_out_usd, np.array([[40.0, 30.0]]), np.array([[32.0, 24.0]]), np.array([10.0, np.inf])),
+    call(movable.movable_by_scenario, np.array([[40.0, 30.0]]), np.array([60.0]), np.array([[1.0, 9.0]]),
+         np.array([5.0])),
     call_as(
         "optionmatrix.option_values",
         lambda **k: optionmatrix.option_values(optionmatrix.OptionRows(**k)),
@@ -359,6 +361,7 @@ MISSING = (
     "observed_hits",  # origins with a missing price are left out
     "arrivals",  # money that is not known to move rescues nobody
     "movable_by_scenario",  # the same
+    "let_out_usd",  # the same
     "pooled_quantiles",  # moves of the warm-up are left out
     "start_bridging_health",  # nan without a requirement or a way in
     "fund_accounts",  # nan: not known; the figures that need it are nan

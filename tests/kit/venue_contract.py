@@ -4,25 +4,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-import numpy as np
-
 from chains.caip import AccountId, Address, ChainId, account_chain, account_id
 from chains.protocols import VenueReader
 from chains.types import (
     ClippedFee,
     Cut,
     Exposure,
-    Fixed,
-    Instrument,
-    LpRange,
-    Option,
-    Perp,
     ReadResult,
     ShortOptionFloor,
-    Spot,
     VenueAccount,
 )
-from risk.black76 import option_price
+from tests.kit.unit_values import unit_value
+from tests.kit.withdrawals import let_out
 
 REASONS = {"unreachable", "reverted", "undecodable", "unknown_mode", "no_code", "no_block", "unpriced"}
 WITHOUT_FIGURES = {"wallet", "across", "uniswap-v3"}
@@ -31,7 +24,6 @@ NOBODY = Address("0x00000000000000000000000000000000DeaDBeef")
 TOLERANCE = Decimal("1e-9")
 CUTS = Decimal("1e-5")
 """Dollars that a venue's own integers cut from all legs of an account together."""
-YEAR_S = Decimal(365 * 86_400)
 
 
 async def venue_contract(reader: VenueReader, accounts: Sequence[AccountId], cut: Cut) -> ReadResult:
@@ -82,6 +74,23 @@ def _is_lawful(account: VenueAccount) -> None:
         _same(account, "equity", total(account.exposures, "equity", stamp), account.equity_usd)
         needed = total(account.exposures, "requirement", stamp)
         _same(account, "requirement", needed, account.mm_requirement_usd)
+    _lets_out_what_it_says(account)
+
+
+def _lets_out_what_it_says(account: VenueAccount) -> None:
+    """The withdrawal rule at the venue's own prices beside the figure read from its state."""
+    if account.withdrawal is None or account.withdrawable_usd is None:
+        assert account.withdrawal is account.withdrawable_usd, f"{account.id}: half a rule"
+        return
+    ours = let_out(account)
+    # Aave v3.0 may cut an average threshold by a basis point of all collateral, twice.
+    held = sum(
+        e.equity * unit_value(e.instrument, account.at.timestamp) for e in account.exposures if e.equity > 0
+    )
+    allowed = Decimal("0.01") + Decimal("1e-6") * ours + Decimal("6e-4") * held * (account.venue == "aave-v3")
+    assert abs(ours - account.withdrawable_usd) <= allowed, (
+        f"{account.id}: {ours} by rule, {account.withdrawable_usd}"
+    )
 
 
 def _same(account: VenueAccount, name: str, summed: Decimal, stated: Decimal) -> None:
@@ -112,42 +121,6 @@ def total(exposures: Sequence[Exposure], part: str, stamp: int) -> Decimal:
     return sum(
         (getattr(e, part) * unit_value(e.instrument, stamp) for e in exposures if getattr(e, part)), Decimal(0)
     )
-
-
-def unit_value(instrument: Instrument, stamp: int) -> Decimal:
-    """Dollars per unit at the venue's own prices, at a block's time; written apart from the kernels."""
-    match instrument:
-        case Fixed():
-            return Decimal(1)
-        case Spot(venue_price_usd=None) | LpRange():
-            raise AssertionError(f"{instrument}: has no venue price, the account cannot state its equity")
-        case Spot(venue_price_usd=price) | Perp(venue_price_usd=price):
-            assert price is not None
-            return price
-        case ClippedFee():
-            fee = instrument.size * instrument.perp.venue_price_usd * instrument.fee_ratio
-            return min(max(fee, instrument.fee_min_usd), instrument.fee_max_usd)
-        case Option():
-            return _option(instrument, instrument.venue_price_usd, instrument.vol, stamp)
-        case ShortOptionFloor():
-            return _floor(instrument, stamp)
-
-
-def _option(option: Option, spot: Decimal, vol: Decimal, stamp: int, least_s: int = 0) -> Decimal:
-    years = Decimal(max(option.expiry - stamp, least_s)) / YEAR_S
-    terms = (np.array(float(x)) for x in (spot, option.strike_usd, years, vol, option.rate))
-    return Decimal(float(option_price(option.is_call, *terms)))
-
-
-def _floor(floor: ShortOptionFloor, stamp: int) -> Decimal:
-    """risk/METHOD_MARKET.md, the three SHORT_FLOOR kinds."""
-    spot = floor.option.venue_price_usd
-    stressed = floor.amount * _option(floor.option, spot * floor.spot_shock, floor.shock_vol, stamp, 1)
-    if floor.full_collateral_base is not None:
-        base = max(stressed / (spot * floor.spot_shock), floor.static_min_base)
-        return spot * min(base, floor.full_collateral_base)
-    quote = max(stressed, floor.static_min_usd)
-    return quote if floor.full_collateral_usd is None else min(quote, floor.full_collateral_usd)
 
 
 def _sorted(result: ReadResult) -> tuple[list[str], list[str]]:

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chains.caip import Address, ChainId, account_id, erc20
-from chains.venues.aave.account import NO_DEBT_HEALTH, decode_account, decode_legs, sum_up
+from chains.venues.aave.account import decode_account
 from chains.venues.aave.fixed_point import RAY, WAD
+from chains.venues.aave.legs import NO_DEBT_HEALTH, decode_legs, sum_up
 from chains.venues.aave.market import AccountData, Market, Reserve, UserState
 from tests.kit.transport import a_block
 from tests.kit.venue_reads import BASE_UNIT, revalued

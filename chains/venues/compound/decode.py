@@ -13,11 +13,13 @@ from chains.types import (
     Exposure,
     Liquidation,
     OwnCheck,
+    Pocket,
     Position,
     PositionKind,
     Spot,
     VenueAccount,
     VenueId,
+    Withdrawal,
 )
 
 VENUE = VenueId("compound-v3")
@@ -113,6 +115,7 @@ def decode_account(
         ),
         liquidatable=own.liquidatable,
         withdrawable_usd=_withdrawable(supplied, debt, base, held),
+        withdrawal=_withdrawal(supplied, owed, base, held),
         carry_usd_per_day=_carry(supplied, owed, base),
         liquidation=_liquidation(held) if owed else None,
     )
@@ -189,6 +192,22 @@ def _withdrawable(supplied: int, debt: int, base: Base, held: Sequence[Collatera
     return _usd(total)
 
 
+def _withdrawal(supplied: int, owed: int, base: Base, held: Sequence[Collateral]) -> Withdrawal:
+    """The same for any prices: while anything is owed, the rest must cover it by the factors of borrowing."""
+    if not base.withdrawals_open:
+        return Withdrawal(())
+    token = Spot(base.info.asset, _price(base.price))
+    lent = (Pocket(token, _whole(min(supplied, base.cash), base.unit), token, Decimal(0)),) if supplied else ()
+    tied = [
+        (Spot(one.info.asset, _price(one.price)), _whole(one.balance, one.unit), _factor(one.borrow_factor))
+        for one in sorted(held, key=lambda one: one.borrow_factor)
+    ]
+    pockets = (*lent, *(Pocket(spot, units, spot, weight if owed else Decimal(0)) for spot, units, weight in tied))
+    covered = (Exposure(spot, equity=units * weight) for spot, units, weight in tied)
+    debt = Exposure(token, requirement=_whole(owed, base.unit))
+    return Withdrawal(pockets, bounds=((*covered, debt),) if owed else ())
+
+
 def _carry(supplied: int, owed: int, base: Base) -> Decimal:
     """Dollars by which a day's interest lowers the surplus."""
     cost = Decimal(owed * base.borrow_rate - supplied * base.supply_rate) * DAY_S / FACTOR_SCALE
@@ -201,6 +220,10 @@ def _whole(raw: int, unit: int) -> Decimal:
 
 def _price(price: int) -> Decimal:
     return Decimal(price) / PRICE_SCALE
+
+
+def _factor(raw: int) -> Decimal:
+    return Decimal(raw) / FACTOR_SCALE
 
 
 def _usd(base_units: int) -> Decimal:

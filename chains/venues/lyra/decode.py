@@ -6,8 +6,7 @@ share one account, which nobody can liquidate. Quote (sUSD) counts at par in E a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from chains.caip import AccountId, AssetId
@@ -28,12 +27,13 @@ from chains.types import (
 )
 from chains.venues.lyra.fixed import UNIT
 from chains.venues.lyra.rule import MinCollateralParams, OptionType, min_collateral, option_prices, shock_vol
+from chains.venues.lyra.units import date, exact, text
+from chains.venues.lyra.withdrawal import loose, tied
 
 VENUE: Final = VenueId("lyra-v1")
 ACTIVE: Final = 1
 """OptionToken.PositionState of a live position."""
 _DECIMALS: Final = 18
-_EXACT: Final = Context(prec=120)
 _PAR: Final = Decimal(1)
 
 
@@ -113,11 +113,6 @@ class Leg:
     answers: Answers | None
 
 
-def exact(raw: int, decimals: int = _DECIMALS) -> Decimal:
-    """Whole units without rounding, however many digits: a sign must survive."""
-    return Decimal(raw).scaleb(-decimals, _EXACT)
-
-
 def decode(account: AccountId, at: BlockRef, market: MarketTerms, legs: Sequence[Leg]) -> list[VenueAccount]:
     """Venue accounts of one owner in one market: one for each short, one for all longs."""
     shorts = [leg for leg in legs if leg.raw.kind.is_short]
@@ -148,6 +143,7 @@ def decode_short(account: AccountId, at: BlockRef, market: MarketTerms, leg: Leg
         liquidatable=leg.answers.can_liquidate,
         degraded=_expired(at, [leg]),
         withdrawable_usd=exact(max(0, raw.collateral - floor) * scale, decimals),
+        withdrawal=tied(_token(market, raw.kind), exact(raw.collateral), in_base=raw.kind.in_base),
         liquidation=_liquidation(at, market, leg, exact(floor * scale, decimals)),
     )
 
@@ -189,6 +185,7 @@ def decode_longs(account: AccountId, at: BlockRef, market: MarketTerms, legs: Se
         liquidatable=any(answers.can_liquidate for _, answers in live),
         degraded=_expired(at, [leg for leg, _ in live]),
         withdrawable_usd=exact(sum(payoffs)),
+        withdrawal=loose(_token(market, OptionType.LONG_CALL), exact(sum(payoffs))),
     )
 
 
@@ -209,6 +206,7 @@ def _settled_short(account: AccountId, at: BlockRef, market: MarketTerms, leg: L
         checks=(),
         liquidatable=False,
         withdrawable_usd=usd,
+        withdrawal=loose(_token(market, raw.kind), exact(rest)),
     )
 
 
@@ -221,12 +219,16 @@ def _payoff(leg: Leg) -> int:
     return max(0, inside if raw.kind.is_call else -inside) * raw.amount // UNIT
 
 
+def _token(market: MarketTerms, kind: OptionType) -> Spot:
+    return Spot(market.base, market.spot_usd) if kind.in_base else Spot(market.quote, _PAR)
+
+
 def _held(market: MarketTerms, kind: OptionType, amount: int) -> tuple[Exposure, ...]:
     """Tokens in the position: base as itself; quote at par in E, as the token that it is in V."""
     units = exact(amount)
     if kind.in_base:
-        return (Exposure(Spot(market.base, market.spot_usd), value=units, equity=units),)
-    return Exposure(Spot(market.quote, _PAR), value=units), Exposure(Fixed(), equity=units)
+        return (Exposure(_token(market, kind), value=units, equity=units),)
+    return Exposure(_token(market, kind), value=units), Exposure(Fixed(), equity=units)
 
 
 def _short_exposures(at: BlockRef, market: MarketTerms, leg: Leg) -> tuple[Exposure, Exposure]:
@@ -280,7 +282,7 @@ def _price_check(at: BlockRef, market: MarketTerms, leg: Leg, answers: Answers) 
 def _expired(at: BlockRef, legs: Sequence[Leg]) -> tuple[str, ...]:
     boards = {leg.strike.board: leg.strike.expiry for leg in legs if leg.strike.expiry <= at.timestamp}
     return tuple(
-        f"board {board} expired at {_date(expiry)} and is not settled: its options still move with spot and cannot"
+        f"board {board} expired at {date(expiry)} and is not settled: its options still move with spot and cannot"
         " be liquidated"
         for board, expiry in sorted(boards.items())
     )
@@ -292,8 +294,8 @@ def _option_position(at: BlockRef, market: MarketTerms, leg: Leg, floor: int | N
     if floor is not None:
         seconds = max(0, leg.strike.expiry - at.timestamp)
         details |= {
-            "min_collateral": f"{_text(floor)} {'base' if raw.kind.in_base else 'quote'}",
-            "shock_vol": _text(shock_vol(market.params, seconds)),
+            "min_collateral": f"{text(floor)} {'base' if raw.kind.in_base else 'quote'}",
+            "shock_vol": text(shock_vol(market.params, seconds)),
         }
     return Position(
         kind=PositionKind.OPTION,
@@ -311,11 +313,11 @@ def _terms(leg: Leg) -> dict[str, str]:
     return {
         "position_id": str(raw.id),
         "type": raw.kind.name.lower(),
-        "strike_usd": _text(strike.price),
-        "expiry": _date(strike.expiry),
-        "iv": _text(strike.vol),
-        "board_iv": _text(strike.iv),
-        "skew": _text(strike.skew),
+        "strike_usd": text(strike.price),
+        "expiry": date(strike.expiry),
+        "iv": text(strike.vol),
+        "board_iv": text(strike.iv),
+        "skew": text(strike.skew),
         "board_id": str(strike.board),
         "strike_id": str(raw.strike),
         "board_frozen": str(strike.frozen).lower(),
@@ -325,7 +327,7 @@ def _terms(leg: Leg) -> dict[str, str]:
 def _label(market: MarketTerms, leg: Leg) -> str:
     side = "short" if leg.raw.kind.is_short else "long"
     right = "call" if leg.raw.kind.is_call else "put"
-    return f"{market.name} {_text(leg.strike.price)} {right} {side}, {_date(leg.strike.expiry)[:10]}"
+    return f"{market.name} {text(leg.strike.price)} {right} {side}, {date(leg.strike.expiry)[:10]}"
 
 
 def _collateral_position(market: MarketTerms, raw: RawPosition) -> Position:
@@ -333,18 +335,10 @@ def _collateral_position(market: MarketTerms, raw: RawPosition) -> Position:
 
 
 def _claim(market: MarketTerms, leg: Leg, amount: int) -> Position:
-    details = {**_terms(leg), "settled_price_usd": _text(leg.strike.settled_price)}
+    details = {**_terms(leg), "settled_price_usd": text(leg.strike.settled_price)}
     return _tokens(market, leg.raw.kind, amount, f"{_label(market, leg)}, settled, to be claimed", details)
 
 
 def _tokens(market: MarketTerms, kind: OptionType, amount: int, label: str, details: dict[str, str]) -> Position:
     asset, price = (market.base, market.spot_usd) if kind.in_base else (market.quote, _PAR)
     return Position(PositionKind.COLLATERAL, asset, label, amount, _DECIMALS, price, details)
-
-
-def _text(wad: int) -> str:
-    return f"{exact(wad).normalize(_EXACT):f}"
-
-
-def _date(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,10 +11,12 @@ from chains.types import (
     Fixed,
     Liquidation,
     OwnCheck,
+    Pocket,
     Position,
     PositionKind,
     Spot,
     VenueAccount,
+    Withdrawal,
 )
 from chains.venues.morpho.rule import (
     VENUE,
@@ -54,6 +56,7 @@ def decode_loan(
         checks=_checks(market),
         liquidatable=liquidatable,
         withdrawable_usd=free * unit,
+        withdrawal=_loan_withdrawal(holding, market, debt, unit),
         carry_usd_per_day=_loan_units(debt, market) * interest_of_a_day(market)[0],
         liquidation=_liquidation(debt, market),
     )
@@ -86,9 +89,17 @@ def decode_supply(account: AccountId, holding: Holding, market: Market, at: Bloc
         mm_requirement_usd=Decimal(0),
         checks=_checks(market),
         liquidatable=False,
-        withdrawable_usd=min(amount, _loan_units(liquidity(market), market)),
+        withdrawable_usd=(free := min(amount, _loan_units(liquidity(market), market))),
+        withdrawal=Withdrawal((Pocket(Spot(asset, Decimal(1)), free, Fixed(), Decimal(0)),)),
         carry_usd_per_day=-amount * interest_of_a_day(market)[1],
     )
+
+
+def _loan_withdrawal(holding: Holding, market: Market, debt: int, unit: Decimal) -> Withdrawal:
+    """Collateral as long as the rest, times the loan-to-value limit, covers the debt."""
+    amount = Decimal(holding.collateral).scaleb(-market.collateral.decimals)
+    token, ratio = Spot(market.collateral.asset, unit), Decimal(market.lltv).scaleb(-18)
+    return Withdrawal((Pocket(token, amount, token, ratio),), by_surplus=debt > 0)
 
 
 def _liquidation(debt: int, market: Market) -> Liquidation | None:

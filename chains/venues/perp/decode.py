@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from chains.caip import AccountId, asset_chain
+from chains.caip import AccountId
 from chains.types import (
     BOOKED,
     BlockRef,
@@ -11,7 +11,6 @@ from chains.types import (
     Fixed,
     Liquidation,
     OwnCheck,
-    Perp,
     Position,
     PositionKind,
     Spot,
@@ -28,6 +27,7 @@ from chains.venues.perp.rule import (
     figures,
     withdrawable_units,
 )
+from chains.venues.perp.withdrawal import instrument, withdrawal
 
 HALF, SMALL_USD = Decimal("0.5"), 100
 """AccountBalance.getLiquidatablePositionSize."""
@@ -60,6 +60,7 @@ def decode_account(account: AccountId, state: AccountState, params: Params, at: 
         liquidatable=state.theirs.liquidatable,
         degraded=_degraded(state, params),
         withdrawable_usd=Decimal(withdrawable_units(own, params)).scaleb(-decimals),
+        withdrawal=withdrawal(state, own, params),
         carry_usd_per_day=sum((_size(leg) * _wad(leg.market.premium) for leg in state.legs), Decimal(0)),
         liquidation=_liquidation(own, params),
     )
@@ -98,15 +99,9 @@ def _exposures(state: AccountState, own: Figures, params: Params, early: int) ->
             equity=_wad(own.settled + notional + still) + cut,
             requirement=_wad(frozen) * mm_ratio + _wad(early),
         ),
-        *(Exposure(_instrument(leg), _size(leg), _size(leg), abs(_size(leg)) * mm_ratio) for leg in moving),
+        *(Exposure(instrument(leg), _size(leg), _size(leg), abs(_size(leg)) * mm_ratio) for leg in moving),
         *(_collateral_exposure(collateral) for collateral in state.collaterals),
     )
-
-
-def _instrument(leg: Leg) -> Perp:
-    asset = leg.market.asset
-    market = f"{VENUE}/{asset_chain(asset.asset)}/{asset.price_key}"
-    return Perp(asset.asset, market, leg.market.price_usd)
 
 
 def _collateral_exposure(held: Collateral) -> Exposure:

@@ -15,11 +15,13 @@ from chains.types import (
     Liquidation,
     OwnCheck,
     Perp,
+    Pocket,
     Position,
     PositionKind,
     Spot,
     VenueAccount,
     VenueId,
+    Withdrawal,
 )  # fmt: skip
 from chains.venues.synthetix import rules
 from chains.venues.synthetix.rules import UNIT, Funding, Holding, Market, Terms
@@ -27,6 +29,8 @@ from chains.venues.synthetix.rules import UNIT, Funding, Holding, Market, Terms
 VENUE: Final = VenueId("synthetix-perps-v2")
 DECIMALS: Final = 18
 PAR: Final = Decimal(1)
+NO_CAP: Final = Decimal(10) ** 15
+"""Dollars beyond any account."""
 LAST_WEI: Final = 1
 """The contract liquidates at equality too, so one wei more is required: S < 0 if and only if it liquidates."""
 
@@ -119,6 +123,7 @@ def decode_account(read: MarketAccount) -> VenueAccount:
         liquidatable=_verdict(read),
         degraded=tuple(_degraded(read)),
         withdrawable_usd=scaled(_withdrawable(read)),
+        withdrawal=_withdrawal(read),
         carry_usd_per_day=scaled(_carry(read)),
         liquidation=_liquidation(read),
     )
@@ -141,13 +146,35 @@ def _degraded(read: MarketAccount) -> Iterator[str]:
         yield f"{read.market.key}: base asset {read.market.base_asset} is not registered on {read.at.chain}"
 
 
+def _locked(read: MarketAccount) -> bool:
+    theirs, market = read.theirs, read.market
+    return theirs.flagged or bool(theirs.pending_size) or market.price_invalid or not market.active
+
+
 def _withdrawable(read: MarketAccount) -> int:
     """What transferMargin would pay out now: it also refuses to come within a wei of liquidation."""
-    theirs, market = read.theirs, read.market
-    if theirs.flagged or theirs.pending_size or market.price_invalid or not market.active:
+    if _locked(read):
         return 0
+    market = read.market
     accessible = rules.accessible(read.held, read.accrual, market.price, read.terms)
     return max(0, min(accessible, read.equity - read.requirement))
+
+
+def _withdrawal(read: MarketAccount) -> Withdrawal:
+    """The same at any price: leverage with its smallest initial amount, and liquidation, both bind."""
+    if _locked(read) or read.lost:
+        return Withdrawal(())
+    market, held, terms = read.market, read.held, read.terms
+    most = Decimal(10) ** 12 if held.size else scaled(read.equity)
+    pocket = Pocket(Spot(read.assets.susd, PAR), most, Fixed(), Decimal(1))
+    if held.size == 0:
+        return Withdrawal((pocket,))
+    perp = Perp(read.assets.base, f"{VENUE}:{market.key}", scaled(market.price))
+    share = Decimal(UNIT) / (terms.max_leverage - rules.MILLI)
+    initial = ClippedFee(perp, scaled(abs(held.size)), share, scaled(terms.min_initial), NO_CAP)
+    equity = (Exposure(e.instrument, equity=e.equity) for e in _exposures(read) if e.equity)
+    locked = (Exposure(initial, requirement=Decimal(1)), Exposure(Fixed(), requirement=scaled(rules.MILLI)))
+    return Withdrawal((pocket,), by_surplus=True, bounds=((*equity, *locked),))
 
 
 def _liquidation(read: MarketAccount) -> Liquidation | None:

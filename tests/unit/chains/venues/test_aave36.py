@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chains.venues.aave.account import decode_legs, sum_up
 from chains.venues.aave.fixed_point import RAY, WAD, YEAR_S, binomial_interest, ray_mul_ceil, ray_mul_floor
+from chains.venues.aave.legs import decode_legs, sum_up
 from chains.venues.aave.market import EMode, UserState
 from chains.venues.aave.version import V30, V36, VERSIONS
 from tests.unit.chains.venues.test_aave import MIXED, NO_DATA

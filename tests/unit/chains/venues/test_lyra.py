@@ -12,8 +12,9 @@ from chains.caip import Address, account_id, chain_id
 from chains.errors import NoContractCode
 from chains.types import Cut, Fixed, Option, PositionKind, ShortOptionFloor, Spot
 from chains.venues.lyra import LyraReader, fixed, reader
-from chains.venues.lyra.decode import Answers, decode, decode_longs, decode_short, exact
+from chains.venues.lyra.decode import Answers, decode, decode_longs, decode_short
 from chains.venues.lyra.rule import OptionType, min_collateral, option_prices, shock_vol
+from chains.venues.lyra.units import exact
 from tests.kit import lyra_reference
 from tests.kit.lyra import (
     ADAPTER,
