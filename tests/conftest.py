@@ -1,6 +1,8 @@
-"""What every test gets: no sockets below integration, and the shared devnet."""
+"""What every test gets: no sockets below integration, its own log handlers, and the shared devnet."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +33,13 @@ def _no_sockets(request: pytest.FixtureRequest) -> None:
     """A unit, property or golden test that opens a socket fails."""
     if request.path.relative_to(ROOT).parts[0] in SOCKETLESS:
         disable_socket(allow_unix_socket=True)
+
+
+@pytest.fixture(autouse=True)
+def _log_handlers() -> Iterator[None]:
+    """A command that ran in the test leaves no handler behind: its stream is closed by then."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
