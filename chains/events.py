@@ -4,7 +4,7 @@ A venue's ``events.py`` holds one ``VenueEvents``: where the events come from, a
 the addresses whose account it changed.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -13,14 +13,19 @@ from eth_utils.crypto import keccak
 
 from chains.caip import AccountId, Address, ChainId
 from chains.errors import BadAnswer
+from chains.evm.abi import Function
+from chains.evm.batch import Batch
 from chains.protocols import ChainClient
 from chains.types import BlockRef, Log, VenueId
 
 ZERO_ADDRESS: Final = Address("0x" + "0" * 40)
 """Mints come from it and burns go to it; it is nobody's account."""
+OWNER_OF: Final = Function("ownerOf(uint256)", "(address)")
 Addresses = Mapping[str, Address]
 """Contracts of a venue by name, as the deployment lists them."""
 Find = Callable[[ChainClient, Addresses, BlockRef], Awaitable[frozenset[Address]]]
+Owners = Callable[[ChainClient, Addresses, Collection[int], BlockRef], Awaitable[Mapping[int, Address]]]
+"""Owners of positions by their ids at a block; those that are burned by then are left out."""
 
 
 class Names(NamedTuple):
@@ -34,6 +39,10 @@ class Names(NamedTuple):
     """It changes what every account with a position at the venue holds, and names none."""
     new_contract: bool = False
     """A contract joined the venue: its own events count from its first block on."""
+    ids: tuple[int, ...] = ()
+    """Indexes of topics that name a position (an NFT, a sub-account) whose owner the event does not name."""
+    passes: int | None = None
+    """Index of the topic that names the position which passes from the first to the second of ``topics``."""
     kinds: tuple[str, ...] = ()
     """Where many events share the signature and the second topic is the hash of a name: the names that count."""
 
@@ -63,6 +72,8 @@ class VenueEvents:
     """Contracts that emit, found on chain where the deployment cannot list them."""
     mentions: Callable[[ChainId, Log], frozenset[AccountId]] = no_mentions
     """Accounts, on any chain, whose state the log also changes but which it does not prove to exist."""
+    owners: Owners | None = None
+    """For venues with events that name positions only."""
     complete: bool = True
     """False where some events that change an account do not name it: then they find accounts and wake portfolios,
     but the index keeps no state of the venue, which would be old without anybody noticing."""
@@ -87,12 +98,46 @@ class VenueEvents:
             raise BadAnswer(f"{self.venue}: log of block {log.block_number} has {size}, too few for it") from None
         return frozenset(to_address(word) for word in words) - {ZERO_ADDRESS}
 
+    def ids(self, log: Log) -> tuple[int, ...]:
+        """Positions that the log changed without naming their owner; raises BadAnswer like ``dirty_accounts``."""
+        names = self.names(log)
+        return () if names is None else self._topics(log, names.ids)
+
+    def passed(self, log: Log) -> tuple[int, Address, Address] | None:
+        """Position that the log passes on, from whom and to whom; raises BadAnswer like ``dirty_accounts``."""
+        names = self.names(log)
+        if names is None or names.passes is None:
+            return None
+        (position,) = self._topics(log, (names.passes,))
+        giver, taker = (to_address(log.topics[i]) for i in names.topics)
+        return position, giver, taker
+
+    def _topics(self, log: Log, places: tuple[int, ...]) -> tuple[int, ...]:
+        if any(place >= len(log.topics) for place in places):
+            raise BadAnswer(f"{self.venue}: log of block {log.block_number} has {len(log.topics)} topics, too few")
+        return tuple(int.from_bytes(log.topics[place]) for place in places)
+
     def names(self, log: Log) -> Names | None:
         """What the table says of the log's signature, and of its kind where there are several."""
         found = self.by_topic.get(log.topics[0]) if log.topics else None
         if found is None or not found.kinds:
             return found
         return found if log.topics[1:2] and log.topics[1] in {keccak(text=kind) for kind in found.kinds} else None
+
+
+def erc721_owners(contract: str) -> Owners:
+    """Owners of the NFTs of one contract of the venue, by its name in the deployment."""
+
+    async def owners(
+        client: ChainClient, names: Addresses, ids: Collection[int], at: BlockRef
+    ) -> Mapping[int, Address]:
+        batch = Batch()
+        for token_id in ids:
+            batch.ask(token_id, OWNER_OF, names[contract], token_id)
+        await batch.run(client, at)
+        return {token_id: batch.value(token_id) for token_id in ids if batch.answered(token_id)}
+
+    return owners
 
 
 def to_address(word: bytes) -> Address:

@@ -14,6 +14,7 @@ SOLC = "0.8.26"
 SETTINGS = {"optimizer": {"enabled": True, "runs": 200}, "evmVersion": "paris"}
 SHAPES = {
     "CometShape": "CometShape.sol", "DeriveShape": "DeriveShape.sol", "DerivePerpShape": "DeriveShape.sol",
+    "DeriveMatchingShape": "DeriveShape.sol",
     "DerivePortfolioShape": "DerivePortfolioShape.sol", "DeriveFeedShape": "DerivePortfolioShape.sol",
     "GmxShape": "GmxShape.sol",
 }  # fmt: skip

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from chains.caip import AccountId, Address, ChainId, account_id
+from chains.caip import AccountId, Address, ChainId
 from chains.errors import BadAnswer
 from chains.events import VenueEvents
+from chains.indexer.owned import Blocks, Positions, join
 from chains.indexer.types import Touches
 from chains.types import Log, VenueId
 
@@ -37,6 +38,8 @@ class Digest:
     undecodable: int
     grew: frozenset[VenueId]
     """Venues that a contract joined: their contracts must be found anew, and the range be read again with them."""
+    unnamed: Mapping[VenueId, Mapping[int, Blocks]]
+    """Positions by id that changed and whose owner no log of the range names: who owns them must be asked."""
 
 
 def digest(logs: Iterable[Log], watch: Watch) -> Digest:
@@ -46,6 +49,7 @@ def digest(logs: Iterable[Log], watch: Watch) -> Digest:
     holders: dict[VenueId, int] = {}
     undecodable, grew = 0, set()
     emitters = [(venue, watch.contracts[venue.venue]) for venue in watch.venues]
+    positions = {v.venue: Positions(v, watch.contracts[v.venue]) for v in watch.venues if v.owners is not None}
     for log in logs:
         for venue, contracts in emitters:
             names = venue.names(log) if log.address in contracts else None
@@ -53,15 +57,21 @@ def digest(logs: Iterable[Log], watch: Watch) -> Digest:
                 continue
             try:
                 dirty, others = venue.dirty_accounts(log), venue.mentions(watch.chain, log)
+                if venue.venue in positions:
+                    positions[venue.venue].see(log)
+                    dirty -= contracts
             except BadAnswer:
                 undecodable += 1
                 continue
             for address in dirty:
-                account = account_id(watch.chain, address)
-                found[account] = (found.get(account, (log.block_number,))[0], log.block_number)
+                join(found, watch.chain, address, (log.block_number, log.block_number))
             mentioned |= dict.fromkeys(others, log.block_number)
             if names.all_holders:
                 holders[venue.venue] = log.block_number
             if names.new_contract:
                 grew.add(venue.venue)
-    return Digest(Touches(found, mentioned, holders), undecodable, frozenset(grew))
+    for held in positions.values():
+        for owner, blocks in held.marked.items():
+            join(found, watch.chain, owner, blocks)
+    unnamed = {venue: held.waiting for venue, held in positions.items() if held.waiting}
+    return Digest(Touches(found, mentioned, holders), undecodable, frozenset(grew), unnamed)

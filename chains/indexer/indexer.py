@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final, Protocol
 
-from chains.caip import Address, ChainId
+from chains.caip import Address, ChainId, account_address
 from chains.errors import BadAnswer, BlockUnavailable, ChainError, EndpointError
 from chains.events import VenueEvents
-from chains.indexer.digest import Watch, digest
+from chains.indexer.digest import Digest, Watch, digest
+from chains.indexer.owned import ask_owners, join
 from chains.indexer.ranges import FIRST_RANGE, RangeSize
 from chains.indexer.reading import Rereader
 from chains.indexer.source import BlockSource, Fetched, Moved, canonical, fetch
@@ -23,6 +24,7 @@ from chains.indexer.types import (
     Recovered,
     Rollback,
     RolledBack,
+    Touches,
 )
 from chains.indexer.window import BrokenLink, Window
 from chains.protocols import ChainClient, VenueReader
@@ -199,17 +201,28 @@ class ChainIndexer:
             if wider != watch:
                 self._watch = wider
                 return  # the same range again, with the contracts that joined
+        touches = await self._owned(found, fetched.blocks[-1], head)
         thin, dropped = longer.thinned()
         remembered = tuple(block for block in fetched.blocks if block.number not in dropped)
         older = tuple(number for number in dropped if number < first)
-        await self._store.apply(self.chain, Advance(window.tip, remembered, found.touches, older))
+        await self._store.apply(self.chain, Advance(window.tip, remembered, touches, older))
         self._window, tip = thin, fetched.blocks[-1]
         self._tips[self.chain] = tip
         seconds = time.monotonic() - started
         self._size = self._size.after(seconds, len(fetched.logs))
-        accounts = frozenset({*found.touches.found, *found.touches.mentioned})
+        accounts = frozenset({*touches.found, *touches.mentioned})
         counts = (last - first + 1, len(fetched.logs), found.undecodable)
         self._observe(Advanced(self.chain, tip, head.number, *counts, accounts, seconds))
+
+    async def _owned(self, digested: Digest, tip: BlockRef, head: BlockRef) -> Touches:
+        """What the logs say, with the owners of positions that they name by id only."""
+        if not digested.unnamed:
+            return digested.touches
+        at = tip if tip.number == head.number else head
+        found = dict(digested.touches.found)
+        for account, blocks in (await ask_owners(self._client, self._plan.venues, digested.unnamed, at)).items():
+            join(found, self.chain, account_address(account), blocks)
+        return replace(digested.touches, found=found)
 
     async def _fetch(self, watch: Watch, first: int, last: int, head: BlockRef) -> Fetched | None:
         """The range, or None where it was refused and a smaller one is to be tried."""

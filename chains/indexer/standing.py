@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from chains.types import BOOKED, PositionKind, VenueAccount, VenueId
+from chains.types import BOOKED, UNBOOKED, PositionKind, VenueAccount, VenueId
 
 Standing = dict[VenueId, list[list[str]]]
 NONE = "{}"
@@ -16,13 +16,16 @@ def standing(accounts: Iterable[VenueAccount]) -> str:
     """Canonical JSON by venue: sub-account, kind, asset, label, booked amount and mode of every leg.
 
     Two reads of an account that no event has changed between them give the same text, whatever interest, funding
-    and prices did. Legs that move without events (market makers') stand without an amount.
+    and prices did. Legs that move without events (market makers') stand without an amount; those that come and go
+    without events do not stand.
     """
     found: Standing = {}
     for account in accounts:
         legs = found.setdefault(account.venue, [])
         for position in account.positions:
             amount = position.details.get(BOOKED, str(position.raw))
+            if amount == UNBOOKED:
+                continue
             mode = position.details.get("e_mode", "")
             # The label of a leg that moves by itself may say which side it is on, and moves too.
             label = position.label if amount else ""

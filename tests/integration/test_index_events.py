@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from decimal import Decimal
 
 import pytest
 from eth_utils.crypto import keccak
@@ -11,6 +12,7 @@ from chains.caip import account_chain, account_id, chain_id
 from chains.devnet.across import PACKAGE as ACROSS
 from chains.devnet.artifacts import find, hardhat
 from chains.devnet.packages import package_dir
+from chains.devnet.uniswap import provide
 from chains.indexer.types import Refreshed, Sampled
 from chains.venues.emitters import EMITTERS
 from tests.kit.index_chains import Bench, clients_of, file_store, settle
@@ -27,7 +29,7 @@ NOT_THEIRS = {
 """Who liquidates a PerpsV2 account is paid in sUSD on their own address."""
 
 
-CHECKED = {"aave-v3", "across", "lyra-v1", "morpho-blue", "perp-v2", "synthetix-perps-v2"}
+CHECKED = {"aave-v3", "across", "lyra-v1", "morpho-blue", "perp-v2", "synthetix-perps-v2", "uniswap-v3"}
 
 
 def type_of(item) -> str:
@@ -47,6 +49,8 @@ def abi_of(venue: str):
         case "lyra-v1":
             root = "dist/artifacts/contracts"
             return [e for n in ("OptionMarket", "OptionToken") for e in find(lyra, n, root).abi]
+        case "uniswap-v3":
+            return find("@uniswap/v3-periphery", "NonfungiblePositionManager").abi
         case "across":
             path = package_dir(ACROSS) / "dist/evm/artifacts/Ethereum_SpokePool.sol/Ethereum_SpokePool.json"
             return hardhat(path).abi
@@ -87,6 +91,8 @@ def test_every_signature_is_the_venues_and_its_places_name_the_owners(venue):
         for item in abi[signature]:
             place = ("topic", topics) if item["indexed"] else ("word", words)
             topics, words = topics + item["indexed"], words + (not item["indexed"])
+            if place in {("topic", i) for i in (*names.ids, names.passes)}:
+                assert item["name"] == "tokenId"
             if place in {*(("topic", i) for i in names.topics), *(("word", i) for i in names.words)}:
                 named.add(item["name"])
                 assert item["type"] in {"address", "bytes32"}
@@ -160,6 +166,7 @@ def act_everywhere(world):
     position = optimism.lyra.open_long(users[24], optimism.lyra.strike(3400), True, 2)
     token = optimism.lyra.system["OptionToken"].functions
     optimism.ctx.deployer.send(token.transferFrom(users[24], users[26], position), sender=users[24])
+    provide(one.ctx, users[24], "ETH", (Decimal(2700), Decimal(3300)), 20_000)
     base.morpho.supply_collateral(users[24], "WETH", 5)
     base.morpho.borrow(users[24], "WETH", 1_000)
     base.morpho.supply(users[26], "WBTC", 700)

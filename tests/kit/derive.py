@@ -88,6 +88,14 @@ class Market:
     def send(self, function: Any) -> None:
         self.ctx.deployer.send(function)
 
+    def keep(self) -> Address:
+        """An exchange that keeps sub-accounts, apart from the rest; its address."""
+        return Address(self.ctx.deployer.deploy(shape("DeriveMatchingShape")).address)
+
+    def deposit(self, matching: Address, sub_account: int, user: int) -> None:
+        exchange = self.ctx.deployer.at(matching, shape("DeriveMatchingShape").abi).functions
+        self.send(exchange.deposit(self.main.address, sub_account, self.ctx.deployer.accounts[user]))
+
     # --- PM2: a book of the model becomes contract state ---
 
     def hold(self, user: int, book: Book, params: Pm2Params, said: tuple[float, float, float]) -> int:

@@ -22,6 +22,7 @@ from chains.evm.client import EvmClient
 from chains.evm.rpc import HttpTransport
 from chains.indexer.digest import Watch, digest
 from chains.indexer.indexer import ChainIndexer, IndexPlan
+from chains.indexer.owned import ask_owners
 from chains.indexer.standing import standing
 from chains.indexer.types import IndexEvent
 from chains.protocols import VenueReader
@@ -165,7 +166,9 @@ async def fresh(
     contracts = {events.venue: await events.contracts(clients[chain], names, at) for events, names in emitters}
     watch = Watch(chain, tuple(events for events, _ in emitters), contracts)
     logs = await clients[chain].logs(LogFilter(0, at.number, watch.addresses, (watch.topics,)))
-    accounts = sorted(digest(logs, watch).touches.found)
+    digested = digest(logs, watch)
+    owned = await ask_owners(clients[chain], emitters, digested.unnamed, at)
+    accounts = sorted({*digested.touches.found, *owned})
     found: dict[AccountId, list] = {account: [] for account in accounts}
     for reader in venue_readers(chain, clients, deployments):
         result = await reader.read(accounts, cut)

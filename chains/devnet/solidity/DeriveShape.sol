@@ -250,3 +250,16 @@ contract DerivePerpShape {
         confidence = confidence_;
     }
 }
+
+/// The exchange of the stand-in: keeps sub-accounts for their owners.
+contract DeriveMatchingShape {
+    mapping(uint256 => address) public subAccountToOwner;
+
+    event DepositedSubAccount(uint256 indexed accountId, address indexed owner);
+
+    function deposit(DeriveShape accounts, uint256 id, address owner) external {
+        accounts.give(id, address(this));
+        subAccountToOwner[id] = owner;
+        emit DepositedSubAccount(id, owner);
+    }
+}

@@ -8,6 +8,7 @@ from eth_utils.crypto import keccak
 from chains.caip import AccountId, Address, account_address, account_id
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.errors import BadAnswer
+from chains.events import OWNER_OF
 from chains.evm.abi import Function
 from chains.evm.batch import Batch, UnknownMode, reason_code
 from chains.margin_state import MarginRule
@@ -21,17 +22,17 @@ from chains.types import (
 )
 from chains.venue_reader import OneChainReader
 from chains.venues.derive.decode import VENUE
+from chains.venues.derive.events import MATCHED_OWNER, owner_of
 from chains.venues.derive.holding import Balance, SubAccount
 from chains.venues.derive.portfolio import PortfolioDesk
 from chains.venues.derive.standard import StandardDesk
 
 CREATED: Final = keccak(text="AccountCreated(address,uint256,address)")
+TRANSFER: Final = keccak(text="Transfer(address,address,uint256)")
 DEPOSITED: Final = keccak(text="DepositedSubAccount(uint256,address)")
 ROUNDS: Final = 3
 KINDS: Final = ("cash", "perp", "base", "option")
 
-_OWNER: Final = Function("ownerOf(uint256)", "(address)")
-_MATCHED_OWNER: Final = Function("subAccountToOwner(uint256)", "(address)")
 _MANAGER: Final = Function("manager(uint256)", "(address)")
 _BALANCES: Final = Function("getAccountBalances(uint256)", "((address,uint256,int256)[])")
 
@@ -77,14 +78,16 @@ class DeriveReader(OneChainReader):
         return ReadResult(tuple(read), tuple(failures))
 
     async def _sub_accounts(self, accounts: Iterable[AccountId], at: BlockRef) -> list[int]:
-        """Ids that were ever created or deposited for one of the owners; sold ones are sorted out later."""
+        """Ids that one of the owners was ever given; those passed on since are sorted out later."""
         listed = [int(name.partition(":")[2]) for name in self._names if name.startswith("owner:")]
         if listed:
             return sorted(listed)
         owners = tuple(bytes(12) + bytes.fromhex(account_address(account)[2:]) for account in accounts)
         created = LogFilter(0, at.number, (self._names["sub_accounts"],), ((CREATED,), owners))
         deposited = LogFilter(0, at.number, (self._names["matching"],), ((DEPOSITED,), None, owners))
+        passed = LogFilter(0, at.number, (self._names["sub_accounts"],), ((TRANSFER,), None, owners))
         found = {int.from_bytes(log.topics[2]) for log in await self._client.logs(created)}
+        found |= {int.from_bytes(log.topics[3]) for log in await self._client.logs(passed)}
         found |= {int.from_bytes(log.topics[1]) for log in await self._client.logs(deposited)}
         return sorted(found)
 
@@ -92,8 +95,8 @@ class DeriveReader(OneChainReader):
         nfts, batch = self._names["sub_accounts"], Batch()
         batch.ask("code", _MANAGER, nfts, 0)
         for sub_account in ids:
-            batch.ask((sub_account, "owner"), _OWNER, nfts, sub_account)
-            batch.ask((sub_account, "matched"), _MATCHED_OWNER, self._names["matching"], sub_account)
+            batch.ask((sub_account, "owner"), OWNER_OF, nfts, sub_account)
+            batch.ask((sub_account, "matched"), MATCHED_OWNER, self._names["matching"], sub_account)
             batch.ask((sub_account, "manager"), _MANAGER, nfts, sub_account)
             batch.ask((sub_account, "balances"), _BALANCES, nfts, sub_account)
         await batch.run(self._client, at)
@@ -101,13 +104,8 @@ class DeriveReader(OneChainReader):
         return batch
 
     def _owner(self, sub_account: int, held: Batch) -> AccountId | None:
-        """Who it belongs to: the NFT's owner, or whom the exchange keeps it for. None where it was burned."""
-        if not held.answered((sub_account, "owner")):
-            return None
-        owner = held.value((sub_account, "owner"))
-        if owner == self._names["matching"] and held.answered((sub_account, "matched")):
-            owner = held.value((sub_account, "matched"))
-        return account_id(self.chain, owner)
+        owner = owner_of(sub_account, held, self._names["matching"])
+        return None if owner is None else account_id(self.chain, owner)
 
     def _subs(self, owners: Mapping[int, AccountId], held: Batch) -> tuple[list[SubAccount], list[ReadFailure]]:
         """Sub-accounts that hold something; a failure for one whose balances or manager are not known."""

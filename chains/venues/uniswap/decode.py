@@ -6,7 +6,18 @@ from decimal import Decimal, localcontext
 from chains.caip import AccountId, Address
 from chains.deployments import AssetInfo
 from chains.haircuts import Haircuts
-from chains.types import BlockRef, Exposure, LpRange, Position, PositionKind, Spot, VenueAccount, VenueId
+from chains.types import (
+    BOOKED,
+    UNBOOKED,
+    BlockRef,
+    Exposure,
+    LpRange,
+    Position,
+    PositionKind,
+    Spot,
+    VenueAccount,
+    VenueId,
+)
 from chains.venues.uniswap.liquidity import (
     FeeGrowth,
     amounts,
@@ -139,6 +150,7 @@ def _range_legs(nft: Nft, pool: PoolState, tokens: Tokens) -> list[Position]:
         "upper": f"{terms.upper:.10g}",
         "pool_price": f"{tick_price(pool.tick, tokens.token0.decimals, tokens.token1.decimals):.10g}",
         "state": state,
+        BOOKED: str(nft.liquidity),
     }
     pair = zip((tokens.token0, tokens.token1), held, strict=True)
     return [_leg(info, f"{info.symbol} in {tokens.name} range", raw, details) for info, raw in pair]
@@ -146,7 +158,7 @@ def _range_legs(nft: Nft, pool: PoolState, tokens: Tokens) -> list[Position]:
 
 def _fee_legs(nft: Nft, owed: tuple[int, int], tokens: Tokens) -> list[Position]:
     pair = zip((tokens.token0, tokens.token1), owed, strict=True)
-    details = {"position": str(nft.id)}
+    details = {"position": str(nft.id), BOOKED: UNBOOKED}
     return [_leg(info, f"{info.symbol} fees of {tokens.name} range", raw, details) for info, raw in pair if raw]
 
 

@@ -1,14 +1,19 @@
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
 
 from chains.caip import account_id, chain_id
 from chains.errors import BadAnswer
-from chains.events import Names, VenueEvents, topic
+from chains.events import ZERO_ADDRESS, Names, VenueEvents, topic
 from chains.indexer.digest import Watch, digest
+from chains.indexer.owned import Positions
 from chains.indexer.ranges import MANY_LOGS, RangeSize
 from chains.indexer.standing import drift, standing
 from chains.indexer.window import DENSE, BrokenLink, Window, wanted_headers
 from chains.types import (
     BOOKED,
+    UNBOOKED,
     AssetId,
     BlockRef,
     Finality,
@@ -19,6 +24,7 @@ from chains.types import (
     VenueId,
 )
 from chains.venues.across.events import EVENTS as ACROSS
+from chains.venues.uniswap.events import EVENTS as NFTS
 from tests.kit.index import CONTRACT, EVENTS, TOUCHED, VENUE, ToyChain, address, indexer
 
 CHAIN = chain_id(1)
@@ -206,3 +212,63 @@ def test_transfers_in_flight_end_by_themselves():
 def test_standing_does_not_depend_on_the_order_of_legs():
     one, two = leg(1), leg(2)
     assert standing([account(one, two)]) == standing([account(two, one)])
+
+
+KEEPER = address(99)
+
+
+def nft_log(number: int, signature: str, *words: int) -> Log:
+    topics = (topic(signature), *(word.to_bytes(32) for word in words))
+    return Log(CONTRACT, topics, bytes(128), number, "0x", "0x", 0)
+
+
+def moved(number: int, giver: str, taker: str, token: int) -> Log:
+    return nft_log(number, "Transfer(address,address,uint256)", int(giver, 16), int(taker, 16), token)
+
+
+def collected(number: int, token: int) -> Log:
+    return nft_log(number, "Collect(uint256,address,uint256,uint256)", token)
+
+
+def seen(*logs: Log) -> Positions:
+    positions = Positions(NFTS, frozenset({KEEPER}))
+    for log in logs:
+        positions.see(log)
+    return positions
+
+
+def test_an_event_between_transfers_belongs_to_who_had_it_then():
+    found = seen(collected(3, 7), moved(4, address(1), address(2), 7), collected(5, 7), collected(6, 7))
+    assert found.marked == {address(1): (3, 3), address(2): (5, 6)}
+    assert found.waiting == {}
+
+
+def test_what_no_transfer_tells_must_be_asked():
+    found = seen(collected(3, 7), collected(9, 7), collected(4, 8))
+    assert (found.marked, found.waiting) == ({}, {7: (3, 9), 8: (4, 4)})
+
+
+def test_minted_and_burned_positions_belong_to_their_owners_only():
+    mint, burn = moved(1, ZERO_ADDRESS, address(1), 7), moved(5, address(1), ZERO_ADDRESS, 7)
+    found = seen(mint, collected(2, 7), burn, collected(6, 7))
+    assert found.marked == {address(1): (2, 2)}
+    assert found.waiting == {7: (6, 6)}
+
+
+def test_what_the_venue_keeps_is_nobodys_until_the_chain_is_asked():
+    found = seen(
+        moved(1, address(1), KEEPER, 7), collected(2, 7), moved(3, KEEPER, address(1), 7), collected(4, 7)
+    )
+    assert found.marked == {address(1): (4, 4)}
+    assert found.waiting == {7: (2, 2)}
+
+
+def test_a_log_with_too_few_topics_is_refused():
+    with pytest.raises(BadAnswer, match="too few"):
+        seen(nft_log(1, "Collect(uint256,address,uint256,uint256)"))
+
+
+def test_legs_that_come_and_go_by_themselves_do_not_stand():
+    fees = Position(PositionKind.LP, AssetId("eip155:1/slip44:60"), "fees", 5, 18, None, {BOOKED: UNBOOKED})
+    account = VenueAccount(ACCOUNT, VenueId("uniswap-v3"), "7", block(1), (fees,), (), None, Decimal(0), (), None)
+    assert drift(standing([account]), standing([replace(account, positions=())])) == ()
