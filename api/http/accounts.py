@@ -7,17 +7,17 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from aggregator.clock import utc_now
 from aggregator.report import MarginReport, PortfolioRef, VenueLine
 from aggregator.store.reports import ReportLog, Stored
 from api.errors import Problem
 from api.http.answer import Query, paged, query_of, reply, reply_bytes, stamped
-from api.http.caller import visible, visible_names
+from api.http.caller import Caller, visible, visible_names
 from api.http.cursor import cursor_of, seq_of
 from api.http.deps import DEPS
-from api.http.endpoint import Endpoint, Scope
+from api.http.endpoint import Body, Endpoint, Scope
 from api.http.examples import REPORT, part
 from api.http.latest import LATEST, Kept
 from api.http.models import (
@@ -73,24 +73,42 @@ async def get_margin(request: web.Request) -> web.Response:
     return stamped(request, kept.body, kept.etag, packed=kept.packed)
 
 
-def kept_margin(request: web.Request) -> web.Response | None:
-    """The newest margin report where it is at hand; else None."""
-    name = visible(request, request.match_info["id"])
-    kept = request.app[LATEST].fresh(request.app[DEPS].store, name)
-    return None if kept is None else stamped(request, kept.body, kept.etag, packed=kept.packed)
+def _at_hand(request: web.Request, caller: Caller) -> Kept | None:
+    """The newest report where neither the store nor the ids of others need be asked."""
+    app, name = request.app, request.match_info["id"]
+    deps = app[DEPS]
+    accounts = deps.portfolios.members.get(name)
+    if accounts is None or not caller.sees(name, accounts, deps.portfolios.owners.get(name)):
+        return None
+    return app[LATEST].fresh(deps.store, name)
+
+
+def kept_margin(request: web.Request, caller: Caller) -> Body | None:
+    """The newest margin report where it is at hand."""
+    kept = _at_hand(request, caller)
+    return None if kept is None else Body(kept.body, kept.etag, kept.packed)
+
+
+def _kept_part(model: type[BaseModel]) -> Callable[[web.Request, Caller], Body | None]:
+    """Some fields of the newest report where it is at hand."""
+
+    def found(request: web.Request, caller: Caller) -> Body | None:
+        kept = _at_hand(request, caller)
+        return None if kept is None else kept.part(model)
+
+    return found
 
 
 async def get_positions(request: web.Request) -> web.Response:
     """The legs of the newest report."""
-    report = (await kept_report(request)).report
-    parts = _parts(report, ("id", "portfolio", "as_of", "data_quality", "positions"))
-    return reply(request, Positions.model_construct(None, **parts))
+    body = (await kept_report(request)).part(Positions)
+    return stamped(request, body.plain, body.etag)
 
 
 async def get_venues(request: web.Request) -> web.Response:
     """The venue accounts of the newest report."""
-    report = (await kept_report(request)).report
-    return reply(request, Venues.model_construct(None, **_parts(report, (*PARTS, "binding_account", "venues"))))
+    body = (await kept_report(request)).part(Venues)
+    return stamped(request, body.plain, body.etag)
 
 
 async def get_portfolio(request: web.Request) -> web.Response:
@@ -241,9 +259,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/v1/accounts/{id}/portfolio", get_portfolio, Scope.READ, "Totals by chain and venue", _A,
              Portfolio, also=(404,)),
     Endpoint("GET", "/v1/accounts/{id}/positions", get_positions, Scope.READ, "The legs", _A, Positions,
-             example=part("id", "portfolio", "as_of", "data_quality", "positions"), also=(404,)),
+             example=part("id", "portfolio", "as_of", "data_quality", "positions"), also=(404,),
+             quick=_kept_part(Positions)),
     Endpoint("GET", "/v1/accounts/{id}/venues", get_venues, Scope.READ, "The venue accounts", _A, Venues,
-             example=part(*PARTS, "binding_account", "venues"), also=(404,)),
+             example=part(*PARTS, "binding_account", "venues"), also=(404,), quick=_kept_part(Venues)),
     Endpoint("GET", "/v1/accounts/{id}/liquidation", get_liquidation, Scope.READ,
              "Liquidation prices, distances and times", _A, Liquidation, also=(404,)),
     Endpoint("GET", "/v1/accounts/{id}/margin/history", get_history, Scope.READ, "Stored reports, newest first",

@@ -121,25 +121,30 @@ def stamped(
     sent = request.headers
     if status == 200 and request.method in {"GET", "HEAD"}:
         headers["Cache-Control"] = FRESH
-        zipped = len(body) >= GZIP_FROM and "gzip" in sent.get("Accept-Encoding", "")
-        headers["ETag"] = etag[:-1] + '-gzip"' if zipped else etag
+        packing = len(body) >= GZIP_FROM and "gzip" in sent.get("Accept-Encoding", "")
+        headers["ETag"] = zipped(etag) if packing else etag
         if len(body) >= GZIP_FROM:
             headers["Vary"] = "Accept-Encoding"
-        if "If-None-Match" in sent and _known(sent["If-None-Match"], etag):
+        if "If-None-Match" in sent and known_already(sent["If-None-Match"], etag):
             return web.Response(status=304, headers=headers)
-        if zipped:
+        if packing:
             headers["Content-Encoding"] = "gzip"
             body = packed or gzip.compress(body, 5, mtime=0)
     headers["Content-Type"] = "application/json"
     return web.Response(status=status, body=body, headers=headers)
 
 
-def _known(sent: str, etag: str) -> bool:
+def zipped(etag: str) -> str:
+    """The ETag of the same body compressed."""
+    return etag[:-1] + '-gzip"'
+
+
+def known_already(sent: str, etag: str) -> bool:
     """Whether the reader has this representation, plain or compressed; weak comparison, as for GET."""
     if sent.strip() == "*":
         return True
     tags = {tag.strip().removeprefix("W/") for tag in sent.split(",")}
-    return etag in tags or etag[:-1] + '-gzip"' in tags
+    return etag in tags or zipped(etag) in tags
 
 
 def paged(request: web.Request, response: web.Response, cursor: str | None) -> web.Response:

@@ -3,12 +3,24 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiohttp import web
 from pydantic import BaseModel
 
+if TYPE_CHECKING:
+    from api.http.caller import Caller
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Body(NamedTuple):
+    """A JSON answer as bytes."""
+
+    plain: bytes
+    etag: str
+    packed: bytes | None = None
+    """Compressed."""
 
 
 class Scope(StrEnum):
@@ -50,8 +62,8 @@ class Endpoint:
     """Largest body; None: the setting's."""
     timeout_s: float | None = None
     """How long it may take; None: the setting's, 0: for ever (streams)."""
-    quick: Callable[[web.Request], web.Response | None] | None = None
-    """Answers without waiting for anything where it can; tried before the handler."""
+    quick: "Callable[[web.Request, Caller], Body | None] | None" = None
+    """What is at hand without waiting for anything; tried before the handler, which gives the same."""
     keeps_secret: bool = False
     """The answer holds a secret once: never kept for an Idempotency-Key."""
 

@@ -14,14 +14,16 @@ from aggregator.access.settings import AccessSettings
 from api.errors import Problem, problem_of
 from api.http.answer import ENDPOINT
 from api.http.caller import ANONYMOUS, CALLER, Caller
+from api.http.cors import cors, preflight
 from api.http.endpoint import Endpoint, Handler, Scope
 from api.http.identity import Identity
 from api.http.limits import Limits
 from api.http.once import Once
+from api.http.ready import Ready, may_be_ready, ready
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+MOST_HOSTS = 1_000
 _PROCESS, _COUNT = secrets.token_hex(6), itertools.count(1)
-EXPOSED = "ETag, Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id, Idempotency-Replayed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +34,33 @@ class Front:
     identity: Identity
     limits: Limits
     once: Once
-    endpoints: dict[web.AbstractRoute, Endpoint] = field(default_factory=dict)
+    hosts: set[str] = field(default_factory=set)
+    """Names that strangers have asked under and that are this service's."""
+
+    def guard(self, handler: Handler, endpoint: Endpoint | None = None) -> Handler:
+        """The handler behind the front; without an endpoint, of what is in no table."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            return await front(self, endpoint, request, handler)
+
+        return guarded
 
 
-FRONT = web.AppKey("front", Front)
-
-
-@web.middleware
-async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def front(
+    state: Front, endpoint: Endpoint | None, request: web.Request, handler: Handler
+) -> web.StreamResponse:
     """Answer a request, or say in a problem document why not."""
-    state, sent = request.app[FRONT], request.headers
+    sent = request.headers
     given = sent.get("X-Request-Id")
     trace = given if given is not None and _ID.fullmatch(given) else f"{_PROCESS}-{next(_COUNT):x}"
     extra: dict[str, str] = {"X-Request-Id": trace}
     try:
-        answer = await _answered(state, request, handler, extra)
+        if endpoint is None:
+            answer = preflight(state.access, request) or await handler(request)
+        else:
+            if endpoint.quick is not None and (found := _at_hand(state, request, endpoint, trace)) is not None:
+                return found
+            answer = await _answered(state, endpoint, request, handler, extra)
     except TimeoutError:
         answer = problem_of(request, Problem(503, "timeout", "the answer took too long"), trace)
     except (asyncio.CancelledError, ConnectionResetError):
@@ -56,24 +70,38 @@ async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not answer.prepared:
         answer.headers.update(extra)
         if "Origin" in sent:
-            _cors(state.access, sent["Origin"], answer)
+            answer.headers.update(cors(state.access, sent["Origin"]))
+            answer.headers.add("Vary", "Origin")
     return answer
 
 
+def _at_hand(state: Front, request: web.Request, endpoint: Endpoint, trace: str) -> Ready | None:
+    """The answer where it is kept and nothing about the request is unusual; None: the ordinary way decides."""
+    caller = state.identity.known(request)
+    if caller is None or endpoint.quick is None or not may_be_ready(request) or not caller.may(endpoint.scope):
+        return None
+    if state.access.public and "Authorization" not in request.headers and request.host not in state.hosts:
+        return None
+    body = endpoint.quick(request, caller)
+    if body is None or (body.packed is None and "gzip" in request.headers.get("Accept-Encoding", "")):
+        return None
+    told, left = state.limits.count(caller, endpoint, request)
+    lines = f"X-Request-Id: {trace}\r\nRateLimit-Policy: {told}\r\nRateLimit: {left}\r\n"
+    if (origin := request.headers.get("Origin")) is not None:
+        lines += "".join(f"{name}: {value}\r\n" for name, value in cors(state.access, origin).items())
+        lines += "Vary: Origin\r\n"
+    return ready(request, body, lines)
+
+
 async def _answered(
-    state: Front, request: web.Request, handler: Handler, extra: dict[str, str]
+    state: Front, endpoint: Endpoint, request: web.Request, handler: Handler, extra: dict[str, str]
 ) -> web.StreamResponse:
-    endpoint = state.endpoints.get(request.match_info.route)
-    if endpoint is None:
-        return _preflight(state.access, request) or await handler(request)
     request[ENDPOINT] = endpoint
     caller = state.identity.known(request) or await state.identity.of(request)
     extra.update(state.limits.take(caller, endpoint, request))
     request[CALLER] = caller
     _allowed(caller, endpoint)
-    _named(state.access, request, endpoint)
-    if endpoint.quick is not None and (answer := endpoint.quick(request)) is not None:
-        return answer
+    _named(state, request, endpoint)
     limit = state.access.request_timeout_s if endpoint.timeout_s is None else endpoint.timeout_s
     if not limit:
         return await handler(request)
@@ -93,15 +121,18 @@ def _allowed(caller: Caller, endpoint: Endpoint) -> None:
     raise Problem(403, "forbidden", f"this needs the scope {Scope(endpoint.scope).value}")
 
 
-def _named(access: AccessSettings, request: web.Request, endpoint: Endpoint) -> None:
+def _named(state: Front, request: web.Request, endpoint: Endpoint) -> None:
     """A public service answers strangers under its own names only.
 
     A page that points a name of its own at this machine (DNS rebinding) would otherwise read what is open here.
     """
+    access = state.access
     if endpoint.scope is Scope.OPEN or not access.public or {"Authorization", "X-API-Key"} & set(request.headers):
         return
     host = request.host.rpartition(":")[0] if re.search(r":\d+$", request.host) else request.host
     if host == "localhost" or request.host in access.domains or host in access.domains or _is_address(host):
+        if len(state.hosts) < MOST_HOSTS:
+            state.hosts.add(request.host)
         return
     raise Problem(421, "unknown_host", f"this service is not {host[:80]!r}; access.domains may name it")
 
@@ -111,29 +142,3 @@ def _is_address(host: str) -> bool:
         ipaddress.ip_address(host.strip("[]"))
         return True
     return False
-
-
-def _cors(access: AccessSettings, origin: str, answer: web.StreamResponse) -> None:
-    answer.headers["Vary"] = ", ".join(filter(None, (answer.headers.get("Vary"), "Origin")))
-    if origin in access.origins or "*" in access.origins:
-        answer.headers["Access-Control-Allow-Origin"] = origin if origin in access.origins else "*"
-        answer.headers["Access-Control-Expose-Headers"] = EXPOSED
-
-
-def _preflight(access: AccessSettings, request: web.Request) -> web.Response | None:
-    """The answer to a browser that asks before it calls; None for anything else."""
-    wanted = request.headers.get("Access-Control-Request-Method")
-    if request.method != "OPTIONS" or wanted is None:
-        return None
-    origin = request.headers.get("Origin", "")
-    if origin not in access.origins and "*" not in access.origins:
-        raise Problem(403, "origin_not_allowed", "access.origins does not name this origin")
-    return web.Response(
-        status=204,
-        headers={
-            "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
-            "Access-Control-Allow-Headers": "Authorization, X-API-Key, Content-Type, If-None-Match, "
-            "Idempotency-Key, X-Request-Id, Last-Event-ID, traceparent",
-            "Access-Control-Max-Age": "600",
-        },
-    )

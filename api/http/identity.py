@@ -34,9 +34,11 @@ class Identity:
     def known(self, request: web.Request) -> Caller | None:
         """The caller of a request where nobody need be asked; else None."""
         sent = request.headers
-        if "Authorization" not in sent and "X-API-Key" not in sent and "Cookie" not in sent:
-            return self._nobody
-        return None
+        given = sent.get("Authorization")
+        if given is None:
+            return self._nobody if "X-API-Key" not in sent and "Cookie" not in sent else None
+        found = self._known.get(given[7:]) if given.startswith("Bearer ") else None
+        return found[0] if found is not None and time.monotonic() < found[1] else None
 
     async def of(self, request: web.Request) -> Caller:
         """The caller of a request; raises Problem 401 for a credential that does not work."""

@@ -30,6 +30,11 @@ class Limits:
         """Headers that say what is left; raises Problem 429 where nothing is."""
         if endpoint.path in NO_LIMIT:
             return {}
+        told, left = self.count(caller, endpoint, request)
+        return {"RateLimit-Policy": told, "RateLimit": left}
+
+    def count(self, caller: Caller, endpoint: Endpoint, request: web.Request) -> tuple[str, str]:
+        """The policy and what is left of it; raises Problem 429 where nothing is."""
         policy, limit, told = self._policies[endpoint.scope is Scope.SIMULATE]
         who = caller.id if caller.id != "anonymous" else self._address(request)
         now = self._clock()
@@ -40,15 +45,12 @@ class Limits:
                 self._used.popitem(last=False)
         window[1] += 1
         left, wait = int(limit - window[1]), int(WINDOW_S - (now - window[0])) + 1
-        headers = {
-            "RateLimit-Policy": told,
-            "RateLimit": f'"{policy}";r={max(0, left)};t={wait}',
-        }
+        still = f'"{policy}";r={max(0, left)};t={wait}'
         if left < 0:
             error = Problem(429, "too_many_requests", f"{limit} requests a minute; again in {wait} s")
-            error.headers = {**headers, "Retry-After": str(wait)}
+            error.headers = {"RateLimit-Policy": told, "RateLimit": still, "Retry-After": str(wait)}
             raise error
-        return headers
+        return told, still
 
     def _address(self, request: web.Request) -> str:
         forwarded = request.headers.get("X-Forwarded-For") if self._access.trust_forwarded else None
