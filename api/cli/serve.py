@@ -17,6 +17,7 @@ from aggregator.indexing import Indexing
 from aggregator.price_cycles import PriceCycles
 from aggregator.service import Service
 from aggregator.simulate.run import WhatIf
+from aggregator.start import require_chains
 from aggregator.store.advice import AdviceLog
 from aggregator.store.repository import Store
 from aggregator.upkeep import Upkeep
@@ -37,6 +38,7 @@ async def run(settings: Settings, *, shared: bool = False) -> None:
     """Serve until asked to stop; ``shared``: as one of several workers."""
     async with (
         wire(settings) as wired,
+        _on_its_chains(wired),
         open_service(wired, shared=shared) as (service, store, notifier),
         serving(wired, service, store, notifier) as url,
     ):
@@ -45,6 +47,13 @@ async def run(settings: Settings, *, shared: bool = False) -> None:
         typer.echo(
             "crossmargin stops: a cycle under way is rolled back, what is owed goes out next time", err=True
         )
+
+
+@contextlib.asynccontextmanager
+async def _on_its_chains(wired: Wired) -> AsyncIterator[None]:
+    """Nothing is opened or written where a chain's endpoints all serve another one."""
+    await require_chains(wired.transports)
+    yield
 
 
 async def _asked_to_stop() -> None:

@@ -130,6 +130,11 @@ class HttpTransport:
             throttled.divide(sharers)
 
     @property
+    def endpoints(self) -> int:
+        """How many endpoints there are."""
+        return len(self._failover.endpoints)
+
+    @property
     def has_sockets(self) -> bool:
         """Whether a WebSocket endpoint is configured."""
         return bool(self._sockets)
