@@ -214,6 +214,7 @@ CALLS: tuple[Call, ...] = (
     call(revalue.shocked_prices, BOOK, np.zeros((2, 4)), np.zeros((2, 3))),
     call(revalue.unit_changes, BOOK, GRID, 1.0),
     call(revalue.worst_surplus_loss, BOOK, GRID, 1.0),
+    call(revalue.worst_by_scale, BOOK, GRID, np.array([0.5, 1.0])),
     call(revalue.rho_worst, LOSS),
     call(revalue.worst, LOSS),
     call(reverse.factor_covariance, FACTORS, 0.5),
