@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from aggregator.history import HistoryError, PriceHistory
+from aggregator.mass.on_ray import OnRay
 from risk.checks import F64
 from risk.coverage import OTHERS, pair_losses, placement
 from risk.latency import EMPIRICAL_STRESS
@@ -94,10 +96,12 @@ class _Past:
     after: npt.NDArray[np.intp]
 
 
-def try_history(history: PriceHistory, fit_until: str | None = None) -> PastResult:
+def try_history(
+    history: PriceHistory, fit_until: str | None = None, *, cluster: OnRay | None = None
+) -> PastResult:
     """Fit before a date (default: the first 1 January with half a year before it), try after it.
 
-    Raises HistoryError where the history is too short for both.
+    ``cluster``: where the books are replayed; None: here. Raises HistoryError where the history is too short.
     """
     until = fit_until or _first_year_end(history)
     past = _prepare(history, until)
@@ -112,7 +116,7 @@ def try_history(history: PriceHistory, fit_until: str | None = None) -> PastResu
         rows=rows,
         years=by_year(rows),
         control=by_year(wrong),
-        pairs=tuple(_pairs(past)),
+        pairs=tuple(_pairs(past, cluster)),
         episodes=tuple(_episodes(past)),
     )
 
@@ -141,17 +145,17 @@ def _first_year_end(history: PriceHistory) -> str:
     return f"{earliest + 1}-01-01"
 
 
-def _pairs(past: _Past) -> Iterator[PairRow]:
+def _pairs(past: _Past, cluster: OnRay | None) -> Iterator[PairRow]:
     """Perfect hedges of the first two assets, and neighbours in the file as correlated books."""
     assets = past.history.assets
     hedges = [(0, 0), (1, 1)] if len(assets) > 1 else [(0, 0)]
-    for columns in hedges + list(pairwise(range(len(assets)))):
-        for lag in LAGS_S[:2]:
-            yield PairRow(_pair(past, columns, lag, past.law, past.unit), _pair_control(past, columns, lag))
+    books = [(columns, lag) for columns in hedges + list(pairwise(range(len(assets)))) for lag in LAGS_S[:2]]
+    return map(partial(_pair_row, past), books) if cluster is None else cluster.spread(_pair_row, past, books)
 
 
-def _pair_control(past: _Past, columns: tuple[int, int], lag: float) -> PairReplay:
-    return _pair(past, columns, lag, Diffusion(), past.plain_unit)
+def _pair_row(past: _Past, book: tuple[tuple[int, int], float]) -> PairRow:
+    control = _pair(past, *book, Diffusion(), past.plain_unit)
+    return PairRow(_pair(past, *book, past.law, past.unit), control)
 
 
 def _pair(past: _Past, columns: tuple[int, int], lag: float, law: ScanLaw, unit: F64) -> PairReplay:

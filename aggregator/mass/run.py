@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from aggregator.mass.snapshot import Snapshot
+from aggregator.mass.snapshot import Market, Snapshot, reprice
 from aggregator.rounding import each_down, each_up
 from aggregator.store.mass import MassLog, MassRow
 from risk.arrays import F64
@@ -38,6 +38,10 @@ class Engine(Protocol):
         """One after the other; those that follow may be worked on meanwhile."""
         ...
 
+    def reprice(self, market: Market) -> F64:
+        """(N, S) change of each instrument's unit value in each scenario."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Local:
@@ -50,6 +54,10 @@ class Local:
         for first in range(0, snapshot.count, SHARD):
             found = scan(snapshot.units[first : first + SHARD], changes, LEVEL, threads=self.threads)
             yield Losses(first, found.most, found.es if found.es is not None else found.most)
+
+    def reprice(self, market: Market) -> F64:
+        """In one go."""
+        return reprice(market)
 
 
 @dataclass(slots=True)

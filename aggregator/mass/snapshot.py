@@ -1,6 +1,6 @@
 """Very many portfolios as arrays, and made-up ones of any number to measure with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -9,6 +9,7 @@ from risk.arrays import F64, Csr
 from risk.optionmatrix import OptionRows, option_values
 
 OPTIONS_SHARE = 0.5
+OF_EACH_OPTION = ("is_call", "forward", "strike", "tau_years", "vol", "discount", "shock", "tenor")
 ZIPF = 0.8
 """How much more popular the commonest instrument is than the next."""
 
@@ -69,11 +70,22 @@ def synthetic_market(instruments: int, scenarios: int, seed: int = 1) -> Market:
 
 def reprice(market: Market) -> F64:
     """(N, S) change of each instrument's unit value in each scenario."""
+    return np.concatenate((linear_changes(market), option_changes(market, 0, len(market.options.forward))))
+
+
+def linear_changes(market: Market) -> F64:
+    """Those of the first half."""
     linear = len(market.price) - len(market.options.forward)
     rows = market.factor[:linear]
-    moved = market.price[:linear, None] * (market.options.growth[rows] - 1.0)
-    values = option_values(market.options)
-    return np.concatenate((moved, values - values[:, :1]))
+    return np.asarray(market.price[:linear, None] * (market.options.growth[rows] - 1.0))
+
+
+def option_changes(market: Market, first: int, count: int) -> F64:
+    """Those of some options; each row depends on its own option only, so that shards change no bit."""
+    part = slice(first, first + count)
+    own = {name: getattr(market.options, name)[part] for name in OF_EACH_OPTION}
+    values = option_values(replace(market.options, **own))
+    return values - values[:, :1]
 
 
 def synthetic(count: int, positions: int, market: Market, seed: int = 2) -> Snapshot:

@@ -13,8 +13,9 @@ from aggregator.bridge_test.keeper import PATHS, SEED, run_cells
 from aggregator.bridge_test.page import page
 from aggregator.bridge_test.past import PastResult, try_history
 from aggregator.history import read_history
+from aggregator.mass.on_ray import OnRay
 from api.cli.backtest_market import market
-from api.cli.common import JsonOption
+from api.cli.common import AddressOption, EngineOption, JsonOption
 from risk.coverage import Outcome
 
 app = typer.Typer(name="backtest", help="Does the model hold? Simulation and price history.", no_args_is_help=True)
@@ -43,11 +44,16 @@ def bridges(
     seed: Annotated[int, typer.Option("--seed", min=0)] = SEED,
     paths: Annotated[int, typer.Option("--paths", min=1000, help="Simulated days per cell.")] = PATHS,
     short: Annotated[bool, typer.Option("--short", help="Few cells: seconds instead of minutes.")] = False,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     json: JsonOption = False,
 ) -> None:
     """Run the acceptance test of the bridge model (RISK section 8); exit code 1 where a row fails."""
-    past = try_history(read_history(history).without(without or ("USDC",)), fit_until) if history else None
-    outcomes = run_cells(paths, seed, short=short)
+    cluster = OnRay(address) if engine == "ray" else None
+    past = None
+    if history is not None:
+        past = try_history(read_history(history).without(without or ("USDC",)), fit_until, cluster=cluster)
+    outcomes = run_cells(paths, seed, short=short, cluster=cluster)
     if out is not None:
         out.write_text(page(outcomes, past, seed, history.name if history else ""), encoding="utf-8")
     if json:

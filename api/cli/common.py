@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,6 +15,8 @@ STATE_DIR = Path(".devnet")
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file (TOML).")]
 DevnetOption = Annotated[Path | None, typer.Option("--devnet", help="Folder of a running devnet or of forks.")]
+EngineOption = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Where the heavy part runs.")]
+AddressOption = Annotated[str | None, typer.Option("--ray-address", help="A Ray cluster; none: this host.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on standard output, nothing else.")]
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -15,19 +15,25 @@ from aggregator import progress
 from aggregator.config import Settings
 from aggregator.mass.on_ray import OnRay
 from aggregator.mass.run import Engine, Local, Profile, mass_scan
-from aggregator.mass.snapshot import reprice, synthetic, synthetic_market
+from aggregator.mass.snapshot import synthetic, synthetic_market
 from aggregator.report import MarginReport
 from aggregator.scans import ScanRecord
 from aggregator.store.mass import MassLog
 from aggregator.store.repository import Store
 from aggregator.wiring import open_service, wire
 from api.cli import tables
-from api.cli.common import ConfigOption, DevnetOption, JsonOption, log_to_stderr, settings_from
+from api.cli.common import (
+    AddressOption,
+    ConfigOption,
+    DevnetOption,
+    EngineOption,
+    JsonOption,
+    log_to_stderr,
+    settings_from,
+)
 from api.cli.margin import to_json
 
 INSTRUMENTS, SCENARIOS, POSITIONS = 500, 500, 20
-
-EngineOption = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Where synthetic scans run.")]
 
 
 def scan(
@@ -38,7 +44,7 @@ def scan(
         int, typer.Option("--synthetic", min=0, help="Scan so many made-up portfolios of 20 positions instead.")
     ] = 0,
     engine: EngineOption = "local",
-    address: Annotated[str | None, typer.Option("--ray-address", help="A Ray cluster; none: this host.")] = None,
+    address: AddressOption = None,
     store: Annotated[bool, typer.Option("--store/--no-store", help="Write synthetic results too.")] = True,
 ) -> None:
     """Scan every portfolio once, store the reports and their alerts, and compare with the scan before."""
@@ -97,7 +103,7 @@ async def _synthetic(count: int, engine: Engine, settings: Settings | None) -> P
         market = synthetic_market(INSTRUMENTS, SCENARIOS)
         snapshot = synthetic(count, POSITIONS, market)
     with profile.timed("reprice"):
-        changes = reprice(market)
+        changes = engine.reprice(market)
     store = None if settings is None else await Store.open(settings.database.get_secret_value())
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("portfolios", total=count)
