@@ -1,5 +1,7 @@
 """Reading and writing the store. Reports, their alerts and the outbox entries commit together or not at all."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -70,6 +72,9 @@ class Store:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        # SQLite lets one write at a time and lets the others ask again and again, in no order: some never get it.
+        # Inside one process they wait in line instead.
+        self._line = asyncio.Lock() if engine.dialect.name == "sqlite" else contextlib.nullcontext()
         self.appended = 0
         """How often reports were appended here: what was read before may be old when it has changed."""
 
@@ -103,7 +108,7 @@ class Store:
     @asynccontextmanager
     async def transaction(self, *, writing: bool) -> AsyncIterator[AsyncConnection]:
         """One transaction for parts of the store that live elsewhere; commits at the end of the block."""
-        async with self._engine.connect() as plain:
+        async with self._line if writing else contextlib.nullcontext(), self._engine.connect() as plain:
             connection = await plain.execution_options(**_WRITING) if writing else plain
             async with connection.begin():
                 yield connection
@@ -130,7 +135,7 @@ class Store:
         One outbox entry per alert and receiver. A price that is there already (same key and time) stays.
         Raises LeaseLost, having written nothing, where a portfolio is not this process's any more.
         """
-        async with AsyncSession(self._engine) as session, session.begin():
+        async with self._line, AsyncSession(self._engine) as session, session.begin():
             connection = await self._only_writer(session)
             await _fenced(connection, fence, {report.portfolio.name for report in reports})
             await insert_new(
@@ -155,7 +160,7 @@ class Store:
         self, judge: Callable[[AsyncConnection], Awaitable[Judged]], receivers: Collection[str]
     ) -> tuple[Alert, ...]:
         """Alerts that no report has caused, with their outbox entries, in one transaction with what finds them."""
-        async with AsyncSession(self._engine) as session, session.begin():
+        async with self._line, AsyncSession(self._engine) as session, session.begin():
             judged = await judge(await self._only_writer(session))
             await _tell(session, judged, receivers)
         self.appended += bool(judged.alerts)

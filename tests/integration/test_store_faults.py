@@ -73,6 +73,27 @@ async def test_a_full_disk_writes_nothing_half_and_room_ends_it(tmp_path):
     await store.close()
 
 
+async def test_writers_of_one_process_wait_in_line_and_none_starves(tmp_path):
+    """SQLite gives up after its patience; together these writers need many times as long."""
+    store = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'line.db'}")
+
+    @event.listens_for(store._engine.sync_engine, "begin", insert=True)
+    def impatient(connection):
+        connection.exec_driver_sql("PRAGMA busy_timeout = 20")
+
+    done = []
+
+    async def write(i: int) -> None:
+        async with store.transaction(writing=True):
+            await asyncio.sleep(0.02)
+            done.append(i)
+
+    await asyncio.gather(*(write(i) for i in range(15)), store.append(portfolios(1), status_change, ["hook"]))
+    assert done == list(range(15))
+    assert await whole(store) == (0, 0, 0)
+    await store.close()
+
+
 @pytest.mark.postgres
 async def test_postgres_restarted_under_load_loses_nothing_that_was_committed(own_postgres):
     store = await Store.open(own_postgres.new_database())
