@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 MINUTES ?= 10
+SPEED  ?= 60
 KILLS ?= 200
 WORKERS ?= 2
 export CROSSMARGIN_CACHE ?= $(CURDIR)/.cache
@@ -41,9 +42,9 @@ bench: install ## measured speed, each figure beside a named baseline of the sam
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	@$(BIN)/python -m tests.bench
 
-soak: install ## the index under random reorgs, faults and kill -9 on all four chains (MINUTES=10)
+soak: install ## the index under random reorgs, faults and kill -9 (MINUTES=10); HOURS=24: the service with the tape at SPEED=60
 	@$(BIN)/crossmargin devnet fetch
-	@$(BIN)/python -m tests.soak $(MINUTES)
+	@$(if $(HOURS),$(BIN)/python -m tests.soak.day $(HOURS) $(SPEED),$(BIN)/python -m tests.soak $(MINUTES))
 
 crash: install ## kill -9 at 200 random moments of the write and delivery path, on SQLite and PostgreSQL (KILLS=200)
 	@$(BIN)/python -m tests.crash $(KILLS)
