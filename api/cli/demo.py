@@ -21,6 +21,7 @@ from aggregator.report import MarginReport
 from aggregator.wiring import open_service, wire
 from api.cli import tables
 from api.cli.common import JsonOption, log_to_stderr
+from api.cli.loop import on_loop
 from api.cli.margin import to_json
 from api.cli.receiver import receiver
 from api.cli.serve import serving
@@ -52,7 +53,7 @@ def demo(
                 _print_all(Console(), reports)
         else:
             with contextlib.suppress(KeyboardInterrupt):
-                asyncio.run(_Demo(world, folder, console, port).run())
+                on_loop(_Demo(world, folder, console, port).run())
             console.print("stopping the chains")
 
 

@@ -26,12 +26,13 @@ from aggregator.workers.leases import UPKEEP
 from aggregator.workers.touched import TouchedLog
 from api.app import Deps, create_app
 from api.cli.common import ConfigOption, DevnetOption, log_to_stderr, settings_from
+from api.cli.loop import on_loop
 
 
 def serve(config: ConfigOption = None, devnet: DevnetOption = None) -> None:
     """Scan every portfolio at the set interval, deliver alerts and answer the HTTP API, until Ctrl-C."""
     log_to_stderr()
-    asyncio.run(run(settings_from(config, devnet)))
+    on_loop(run(settings_from(config, devnet)))
 
 
 async def run(settings: Settings, *, shared: bool = False) -> None:

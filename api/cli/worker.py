@@ -1,6 +1,5 @@
 """``crossmargin worker``."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -8,6 +7,7 @@ import typer
 from aggregator.config import Settings
 from aggregator.errors import ConfigError
 from api.cli.common import ConfigOption, DevnetOption, log_to_stderr, settings_from
+from api.cli.loop import on_loop
 from api.cli.serve import run
 
 
@@ -27,7 +27,7 @@ def worker(
     require_postgres(settings)
     if port is not None:
         settings = settings.model_copy(update={"service": settings.service.model_copy(update={"port": port})})
-    asyncio.run(run(settings, shared=True))
+    on_loop(run(settings, shared=True))
 
 
 def require_postgres(settings: Settings) -> None:
