@@ -288,7 +288,9 @@ class Service:
     def _said(self, alerts: Sequence[Alert]) -> None:
         for alert in alerts:
             metrics.ALERTS.labels(type=alert.type).inc()
-            log.warning("%s: %s %s: %s", alert.portfolio, alert.watch, alert.change, alert.reason)
+            about = {"portfolio": alert.portfolio, "watch": alert.watch, "alert": alert.id}
+            words = (alert.portfolio, alert.watch, alert.change, alert.reason)
+            log.warning("%s: %s %s: %s", *words, extra=about)
 
     def _failed(self, error: Exception) -> None:
         metrics.CYCLES.labels(result="failed").inc()

@@ -1,6 +1,5 @@
 """What the commands share: where settings come from, and logging."""
 
-import logging
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +8,7 @@ import typer
 from aggregator.config import Settings, default_settings_path, load_settings
 from aggregator.devnet_settings import devnet_settings
 from aggregator.errors import ConfigError
+from api.cli.logs import log_to_stderr as log_to_stderr
 from chains.devnet import worldfile
 
 STATE_DIR = Path(".devnet")
@@ -34,9 +34,3 @@ def settings_from(config: Path | None, devnet: Path | None) -> Settings:
         f"no settings: there is neither {path} nor a running devnet in {STATE_DIR}; "
         "write the file (see README) or run `crossmargin devnet up`"
     )
-
-
-def log_to_stderr(level: int = logging.INFO) -> None:
-    """Log lines on standard error, so that standard output carries results only."""
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)

@@ -30,9 +30,18 @@ from api.cli.loop import on_loop
 
 
 def serve(config: ConfigOption = None, devnet: DevnetOption = None) -> None:
-    """Scan every portfolio at the set interval, deliver alerts and answer the HTTP API, until Ctrl-C."""
+    """Scan every portfolio at the set interval, deliver alerts and answer the HTTP API, until Ctrl-C.
+
+    One process does everything. On PostgreSQL it shares the portfolios with any other that runs beside it.
+    """
     log_to_stderr()
-    on_loop(run(settings_from(config, devnet)))
+    settings = settings_from(config, devnet)
+    on_loop(run(settings, shared=is_postgres(settings)))
+
+
+def is_postgres(settings: Settings) -> bool:
+    """Whether several processes can share the database."""
+    return settings.database.get_secret_value().startswith("postgresql")
 
 
 async def run(settings: Settings, *, shared: bool = False) -> None:

@@ -8,7 +8,7 @@ from aggregator.config import Settings
 from aggregator.errors import ConfigError
 from api.cli.common import ConfigOption, DevnetOption, log_to_stderr, settings_from
 from api.cli.loop import on_loop
-from api.cli.serve import run
+from api.cli.serve import is_postgres, run
 
 
 def worker(
@@ -32,7 +32,7 @@ def worker(
 
 def require_postgres(settings: Settings) -> None:
     """Raise ConfigError where the database cannot be shared by several writers."""
-    if not settings.database.get_secret_value().startswith("postgresql"):
+    if not is_postgres(settings):
         raise ConfigError(
             "database: workers need PostgreSQL to share the work, this is not one: set `database` to "
             "postgresql+asyncpg://…, or run `crossmargin serve`, which is one process for everything"
