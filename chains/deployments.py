@@ -56,6 +56,8 @@ class TwapPool:
     base_decimals: int
     quote_decimals: int
     window_s: int
+    fee: int = 3000
+    """Fee tier, millionths of what is sold; needed to trade through the pool, not to read its price."""
 
 
 @dataclass(frozen=True, slots=True)

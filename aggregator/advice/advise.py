@@ -3,9 +3,10 @@
 from datetime import datetime
 from decimal import Decimal
 
-from aggregator.advice.draft import Draft, drafts, hedges
+from aggregator.advice.draft import drafts, hedges
 from aggregator.advice.model import Advice, Bands, Eta, Plan, Refused, Standing
 from aggregator.advice.needs import Need, bands_of, needs
+from aggregator.advice.pieces import Draft
 from aggregator.advice.placement import Placement, placement
 from aggregator.advice.scene import Scene, scene, scene_of
 from aggregator.advice.tried import bench
@@ -20,7 +21,9 @@ from chains.forks.execute import SimulationFailed
 from risk.status import Status
 
 ZERO = Decimal(0)
-ORDER = ("fund", "hedge-delta", "reduce")
+ORDER = ("fund", "hedge-delta", "hedge-vega", "sell-collateral", "reduce")
+CLOSING = frozenset({"reduce", "sell-collateral"})
+"""Plans that only make risk smaller: never held back."""
 MAY_BE_LATE = Decimal("0.01")
 """Chance of coming after liquidation beyond which a plan ranks behind those that do not wait for money."""
 
@@ -76,7 +79,7 @@ def _rank(plan: Plan) -> tuple[int, int, bool, int, Decimal]:
 
 def _worse(plan: Plan) -> str:
     """Why a plan would rob one account for another; '' where it does not. Closing is never held back."""
-    if plan.name == "reduce" or plan.after.status.severity <= plan.before.status.severity:
+    if plan.name in CLOSING or plan.after.status.severity <= plan.before.status.severity:
         return ""
     return f"the portfolio would go from {plan.before.status} to {plan.after.status}: {plan.after.status_reason}"
 

@@ -15,6 +15,7 @@ class StepKind(StrEnum):
     DEPOSIT = "deposit"
     REPAY = "repay"
     REDUCE = "reduce"
+    SWAP = "swap"
     HEDGE = "hedge"
 
 

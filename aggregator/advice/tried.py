@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from aggregator.advice.draft import Draft
+from aggregator.advice.pieces import Draft
 from aggregator.config import ChainSettings, Settings
 from aggregator.portfolios import Portfolios
 from aggregator.report import MarginReport

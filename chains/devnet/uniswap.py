@@ -42,8 +42,10 @@ class UniswapWorld:
 
     @property
     def addresses(self) -> Mapping[str, Address]:
-        """What the position reader needs: ``position_manager``."""
-        return {"position_manager": Address(self.positions.address)}
+        """What the position reader needs, and the router that trades go through."""
+        return {
+            "position_manager": Address(self.positions.address), "swap_router": Address(self.router.address),
+        }  # fmt: skip
 
     def twap_pools(self) -> tuple[TwapPool, ...]:
         """Description of the pools for readers."""

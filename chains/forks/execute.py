@@ -16,6 +16,8 @@ from chains.venues.across.deposits import DEPOSITED, VENUE, Deposit, decode_depo
 
 RELAYER: Final = Address("0x00000000000000000000000000000000c0FFee01")
 GAS_MONEY: Final = hex(10**18)
+MOST_GAS: Final = 25_000_000
+"""Below the block limit of a fork."""
 _APPROVE_ALL: Final = "0x095ea7b3"
 MAX: Final = "f" * 64
 
@@ -76,7 +78,9 @@ def _mined(url: str, sender: Address, call: Call, about: str, value: int = 0) ->
         "gasPrice": "0x0",
     }
     try:
-        receipt = _ask(url, "eth_sendTransactionSync", wanted)  # anvil asks for the gas first: a revert says why
+        gas = int(_ask(url, "eth_estimateGas", wanted), 16)  # a revert says why here
+        # A pool writes more in the first trade of a second than the estimate, which may be of the second before.
+        receipt = _ask(url, "eth_sendTransactionSync", wanted | {"gas": hex(max(gas, min(2 * gas, MOST_GAS)))})
     except SimulationFailed as error:
         raise SimulationFailed(f"{about}: {error}") from None
     if int(receipt["status"], 16) != 1:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from aggregator.advice import draft
 from aggregator.advice.advise import advise
 from aggregator.advice.model import Bands, StepKind
 from aggregator.clock import utc_now
@@ -19,6 +18,7 @@ from chains.caip import chain_number
 from chains.devnet.anvil import rpc
 from chains.devnet.relayer import Relayer
 from chains.devnet.tape import find, play
+from chains.venues.perp import calldata as perp
 from risk.routes import load_routes
 from risk.status import Status
 
@@ -156,9 +156,9 @@ async def test_paused_bridge_means_deleverage_and_reduce_only_works(devnet_snaps
 
 async def test_a_plan_that_fails_on_the_fork_is_not_shown(devnet, monkeypatch):
     """A deposit of a thousand times the money that arrives: the chain refuses it, so nobody is shown it."""
-    honest = draft.perp.deposit
+    honest = perp.deposit
     monkeypatch.setattr(
-        draft.perp, "deposit", lambda account, here, token, raw: honest(account, here, token, 1000 * raw)
+        perp, "deposit", lambda account, here, token, raw: honest(account, here, token, 1000 * raw)
     )
     advice = await advice_of(devnet)
     assert {plan.name for plan in advice.plans} == {"reduce"}

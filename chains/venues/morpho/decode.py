@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from chains.caip import AccountId
+from chains.caip import AccountId, asset_address
 from chains.types import (
     BOOKED,
     BlockRef,
@@ -67,7 +67,7 @@ def decode_supply(account: AccountId, holding: Holding, market: Market, at: Bloc
     raw = supplied(holding, market)
     amount = _loan_units(raw, market)
     asset = market.loan.asset
-    details = {"market": f"0x{market.id.hex()}", "price": AT_PAR, BOOKED: str(holding.supply_shares)}
+    details = {**_terms(market), BOOKED: str(holding.supply_shares)}
     return VenueAccount(
         account=account,
         venue=VENUE,
@@ -128,8 +128,7 @@ def _loan_exposures(holding: Holding, market: Market, debt: int, unit: Decimal) 
 
 
 def _loan_positions(holding: Holding, market: Market, debt: int, unit: Decimal) -> tuple[Position, ...]:
-    ratio = f"{Decimal(market.lltv).scaleb(-18):f}"
-    terms = {"market": f"0x{market.id.hex()}", "lltv": ratio, "oracle": market.oracle, "price": AT_PAR}
+    terms = _terms(market)
     collateral = Position(
         PositionKind.COLLATERAL,
         market.collateral.asset,
@@ -149,6 +148,19 @@ def _loan_positions(holding: Holding, market: Market, debt: int, unit: Decimal) 
         {**terms, BOOKED: str(holding.borrow_shares)},
     )
     return tuple(position for position in (collateral, loan) if position.raw)
+
+
+def _terms(market: Market) -> dict[str, str]:
+    """What names the market to the contract, and how the loan is valued."""
+    return {
+        "market": f"0x{market.id.hex()}",
+        "lltv": f"{Decimal(market.lltv).scaleb(-18):f}",
+        "oracle": market.oracle,
+        "loan_token": asset_address(market.loan.asset),
+        "collateral_token": asset_address(market.collateral.asset),
+        "rate_model": market.rate_model,
+        "price": AT_PAR,
+    }
 
 
 def _checks(market: Market) -> tuple[OwnCheck, ...]:

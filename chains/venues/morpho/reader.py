@@ -178,7 +178,7 @@ class _Desk:
             )
         found = Market(
             market, self._dollar(loan), self._asset(collateral), oracle, lltv,
-            self._prices.value(("price", market)), totals, theirs, rate,
+            self._prices.value(("price", market)), totals, theirs, rate, model,
         )  # fmt: skip
         return found, fee_shares
 

@@ -45,6 +45,8 @@ class Market:
     """The contract's own totals after its own accrual."""
     rate: int = 0
     """Interest of borrowers per second, wad."""
+    rate_model: str = ""
+    """Address of the contract that says the rate."""
 
     @property
     def short_id(self) -> str:

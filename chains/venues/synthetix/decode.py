@@ -278,7 +278,9 @@ def _positions(read: MarketAccount) -> Iterator[Position]:
 
 
 def _state(read: MarketAccount) -> Iterator[tuple[str, str]]:
-    """Modes that forbid things, said only where they apply."""
+    """The market's contract, and modes that forbid things, said only where they apply."""
+    if read.market.contract:
+        yield "contract", read.market.contract
     if read.theirs.flagged:
         yield "flagged", "only liquidation is possible"
     if read.theirs.pending_size:

@@ -187,6 +187,7 @@ def _market(address: Address, second: Batch, third: Batch) -> Market:
         funded_rate=answers["funded_rate"][0],
         funding_entry=third.value((address, "entry", answers["entries"][0] - 1)),
         active=active,
+        contract=address,
     )
 
 

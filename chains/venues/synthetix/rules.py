@@ -65,6 +65,8 @@ class Market:
     """Last entry of the funding sequence: sUSD per unit of base since the market began."""
     active: bool
     """False where the system, the exchange or the market is suspended."""
+    contract: str = ""
+    """Address of the market's proxy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ pushed away does not push the figure. The legs show what lies in the range at th
 
 Positions staked with another contract belong to that contract and are not found here. The NFT itself is counted
 nowhere. A position of which only one token is registered is an ``unknown_mode``; of none, it is not looked at.
-``deployment.venues["uniswap-v3"]`` names: position_manager (factory and pools are found from it).
+``deployment.venues["uniswap-v3"]`` names: position_manager (factory and pools are found from it), and swap_router
+(v3-periphery's SwapRouter) where advice may propose to trade through its pools.
 """
 
 from chains.venues.uniswap.decode import VENUE

@@ -1,0 +1,152 @@
+"""Hedges of the whole portfolio: delta by a perpetual that is held anyway, then vega by Lyra's options.
+
+Nothing is proposed below a tenth of the gross exposure.
+"""
+
+from collections.abc import Iterator
+from decimal import ROUND_FLOOR, Decimal
+
+import numpy as np
+
+from aggregator.advice import moves
+from aggregator.advice.model import StepKind
+from aggregator.advice.needs import Need, all_needs
+from aggregator.advice.pieces import DEADLINE_S, ZERO, Draft, Piece, at_home, draft, eta_of, trade_piece
+from aggregator.advice.scene import Scene
+from chains.caip import ChainId, erc20
+from chains.deployments import AssetInfo, ChainDeployment
+from chains.types import Position, PositionKind, VenueAccount
+from chains.venues.lyra import calldata as lyra
+from chains.venues.perp import calldata as perp
+from risk.arrays import F64
+
+LEAST_HEDGE = 0.1
+LEAST_DELTA_USD = 10.0
+WAD = 18
+
+
+def hedges(scene: Scene, quoted_at: dict[ChainId, int]) -> Iterator[Draft]:
+    """Per factor: delta alone, then delta and vega together, the delta being what remains after the options."""
+    rows = [scene.assembled.rows[a.id] for a in scene.accounts if a.id in scene.assembled.rows]
+    greeks, names = scene.figures.greeks, scene.assembled.arrays.factors.names
+    stable = scene.assembled.arrays.factors.is_stable
+    delta, vega = greeks.delta_usd[rows].sum(axis=0), greeks.vega_usd[rows].sum(axis=0)
+    for factor in np.flatnonzero(_large(greeks.delta_usd[rows]) & ~stable):
+        if found := _delta(scene, names[factor], float(delta[factor]), quoted_at):
+            need, pieces = found
+            about = f"trade {pieces[0][0].amount:.4f} {names[factor]} of perpetual against the portfolio's delta"
+            yield _draft(scene, "hedge-delta", about, need, pieces)
+    for factor in np.flatnonzero(_large(greeks.vega_usd[rows]) & ~stable & (vega < 0)):
+        yield from _vega(scene, int(factor), float(delta[factor]), float(vega[factor]), quoted_at)
+
+
+def _large(by_account: F64) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    net, gross = np.abs(by_account.sum(axis=0)), np.abs(by_account).sum(axis=0)
+    return np.asarray(net > LEAST_HEDGE * gross, dtype=np.bool_)
+
+
+def _draft(scene: Scene, name: str, about: str, need: Need, pieces: list[Piece]) -> Draft:
+    return draft(name, about, need, pieces, at_home(scene, need.account.at.chain)[0], ZERO)
+
+
+# --- delta ---
+
+
+def _delta(
+    scene: Scene, factor: str, delta_usd: float, quoted_at: dict[ChainId, int], *, either_way: bool = False
+) -> tuple[Need, list[Piece]] | None:
+    """A trade against the delta in the first account that holds such a perpetual.
+
+    Against the leg's own side it would be a reduction, which is a plan of its own, except ``either_way``.
+    """
+    for account in scene.accounts:
+        here = scene.deployments[account.at.chain]
+        legs = (p for p in account.positions if p.kind is PositionKind.PERP and account.venue == moves.PERP)
+        leg = next((leg for leg in legs if _moves(here, leg, factor)), None)
+        need = all_needs(scene, account)
+        if leg is None or need is None or not leg.venue_price_usd:
+            continue
+        if not either_way and delta_usd * leg.raw > 0:
+            continue
+        price = leg.venue_price_usd
+        raw = int((-Decimal(delta_usd) / price).scaleb(WAD))
+        call = perp.trade(account, here, leg.asset, raw, price, quoted_at[account.at.chain] + DEADLINE_S)
+        eta, size = eta_of(scene, *at_home(scene, account.at.chain)), Decimal(raw).scaleb(-WAD)
+        return need, [trade_piece(StepKind.HEDGE, account, factor, size, price, eta, (call,))]
+    return None
+
+
+def _moves(deployment: ChainDeployment, leg: Position, factor: str) -> bool:
+    info = deployment.asset(leg.asset)
+    return info is not None and info.factor == factor
+
+
+# --- vega ---
+
+
+def _vega(
+    scene: Scene, factor: int, delta_usd: float, vega_usd: float, quoted_at: dict[ChainId, int]
+) -> Iterator[Draft]:
+    """Buy the same share of every option that is short, as far as the quote of its owner pays for it."""
+    name = scene.assembled.arrays.factors.names[factor]
+    shorts = [a for a in scene.accounts if _short(scene, a, name)]
+    if not shorts:
+        return
+    rows = [scene.assembled.rows[a.id] for a in shorts]
+    greeks = scene.figures.greeks
+    share = min(1.0, vega_usd / float(greeks.vega_usd[rows, factor].sum()))
+    share *= min((_affordable(scene, shorts, owner, share) for owner in {a.account for a in shorts}), default=0.0)
+    if share < 0.01:
+        return
+    pieces = [
+        _bought(scene, account, Decimal(share).quantize(Decimal("0.0001"), ROUND_FLOOR)) for account in shorts
+    ]
+    left = delta_usd - share * float(greeks.delta_usd[rows, factor].sum())
+    first = _delta(scene, name, left, quoted_at, either_way=True) if abs(left) > LEAST_DELTA_USD else None
+    need = all_needs(scene, max(shorts, key=lambda a: a.mm_requirement_usd))
+    if need is not None:
+        about = f"buy options against {100 * share:.0f} % of the short {name} options"
+        about = f"trade away the delta that will remain, then {about}" if first else about
+        yield _draft(scene, "hedge-vega", about, need, [*(first[1] if first else []), *pieces])
+
+
+def _short(scene: Scene, account: VenueAccount, factor: str) -> bool:
+    here = scene.deployments[account.at.chain]
+    legs = [p for p in account.positions if p.kind is PositionKind.OPTION]
+    known = account.id in scene.assembled.rows and account.venue == moves.LYRA
+    return known and len(legs) == 1 and legs[0].raw < 0 and _moves(here, legs[0], factor)
+
+
+def _affordable(scene: Scene, shorts: list[VenueAccount], owner: str, share: float) -> float:
+    """Part of the purchase that the quote in the owner's wallet pays for, at the worst cost."""
+    mine = [a for a in shorts if a.account == owner]
+    cost = sum(lyra.worst_cost(a, _leg(a), int(abs(_leg(a).raw) * share)) for a in mine)
+    quote = _quote(scene, mine[0])
+    idle = (a for a in scene.accounts if a.account == owner and a.equity_usd is None)
+    held = sum(
+        p.raw for a in idle for p in a.positions if p.kind is PositionKind.HOLDING and p.asset == quote.asset
+    )
+    return min(1.0, held / cost) if cost else 0.0
+
+
+def _bought(scene: Scene, account: VenueAccount, share: Decimal) -> Piece:
+    leg, here = _leg(account), scene.deployments[account.at.chain]
+    amount = int(abs(leg.raw) * share)
+    calls = lyra.buy(account, here, _quote(scene, account), amount)
+    eta = eta_of(scene, *at_home(scene, account.at.chain))
+    size, price = Decimal(amount).scaleb(-WAD), leg.venue_price_usd or ZERO
+    return trade_piece(StepKind.HEDGE, account, leg.label.replace(" short", ""), size, price, eta, calls)
+
+
+def _leg(account: VenueAccount) -> Position:
+    return next(p for p in account.positions if p.kind is PositionKind.OPTION)
+
+
+def _quote(scene: Scene, account: VenueAccount) -> AssetInfo:
+    """The market's quote token; its address is the deployment's."""
+    here = scene.deployments[account.at.chain]
+    address = lyra.quote_asset(account, here)
+    info = here.asset(erc20(here.chain, address))
+    if info is None:
+        raise ValueError(f"{account.id}: quote asset {address} is not registered")
+    return info

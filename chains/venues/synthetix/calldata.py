@@ -1,0 +1,56 @@
+"""Unsigned calls of Synthetix PerpsV2: sUSD in and out of a market's account, and orders that make it smaller.
+
+The market's contract is the one that the reader notes in the legs. sUSD needs no allowance: the market burns and
+issues it.
+"""
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Final
+
+from chains.caip import account_address, account_chain, parse_address
+from chains.evm.abi import Function
+from chains.transactions import Transaction, unsigned
+from chains.types import Position, VenueAccount
+
+_TRANSFER: Final = Function("transferMargin(int256)")
+_MODIFY: Final = Function("modifyPosition(int256,uint256)")
+CONTRACT: Final = "contract"
+"""Key of ``Position.details``: the market's address."""
+
+
+def deposit(account: VenueAccount, raw: int) -> tuple[Transaction, ...]:
+    """Add sUSD to the account."""
+    return (_sent(account, _TRANSFER, (raw,), f"move {raw} units of sUSD into {account.sub_account}"),)
+
+
+def withdraw(account: VenueAccount, raw: int) -> tuple[Transaction, ...]:
+    """Take sUSD out; the market refuses what would exceed its leverage."""
+    return (_sent(account, _TRANSFER, (-raw,), f"take {raw} units of sUSD out of {account.sub_account}"),)
+
+
+def reduce(
+    account: VenueAccount, position: Position, share: Decimal, slippage: Decimal = Decimal("0.02")
+) -> tuple[Transaction, ...]:
+    """Close a share of the position at a price at most ``slippage`` worse than the venue's.
+
+    Raises ValueError for a share outside (0, 1] or a position without size or price.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share: must be in (0, 1], was {share}")
+    size, price = abs(position.raw), position.venue_price_usd
+    if not size or price is None:
+        raise ValueError(f"{position.label}: nothing to close, size {size}, price {price}")
+    amount = size if share == 1 else int(size * share)
+    selling = position.raw > 0
+    worst = price * (1 - slippage if selling else 1 + slippage)
+    bound = int(worst.scaleb(18).to_integral_value(ROUND_FLOOR if selling else ROUND_CEILING))
+    words = f"close {Decimal(amount).scaleb(-18):f} of {position.label} near {price:f}"
+    return (_sent(account, _MODIFY, (-amount if selling else amount, bound), words),)
+
+
+def _sent(account: VenueAccount, function: Function, arguments: tuple[int, ...], about: str) -> Transaction:
+    market = next((p.details[CONTRACT] for p in account.positions if CONTRACT in p.details), "")
+    if not market:
+        raise ValueError(f"{account.id}: the legs do not name the market's contract")
+    call = function.call(parse_address(market), *arguments)
+    return unsigned(account_chain(account.account), account_address(account.account), call, about)
