@@ -46,7 +46,7 @@ STEP_S, REFRESH_S = 1_200, 150
 SCAN_S = 1.0
 """Of real time: a minute at 60 times its speed."""
 KILLS = 2
-LONGEST_GAP_S = 60
+LONGEST_GAP_S = 150
 """Of real time, a kill and a start included."""
 REST_S = 60
 GROWTH = 1.25

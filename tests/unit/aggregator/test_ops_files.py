@@ -69,14 +69,17 @@ def test_panels_have_their_own_places():
     assert max(x for x, _ in taken) == 23
 
 
-def test_unit_starts_commands_that_exist():
+@pytest.mark.parametrize("name", ["crossmargin.service", "crossmargin-worker@.service"])
+def test_unit_starts_commands_that_exist(name):
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str
-    unit.read(ROOT / "ops/systemd/crossmargin.service")
+    unit.read(ROOT / "ops/systemd" / name)
     service = unit["Service"]
     for line in (service["ExecStartPre"], service["ExecStart"]):
-        command = line.split()[1]
-        assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
+        _, command, *options = line.split()
+        shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+        assert shown.exit_code == 0
+        assert all(option in shown.stdout for option in options if option.startswith("--"))
     assert (service["Restart"], service["KillSignal"]) == ("always", "SIGTERM")
 
 
