@@ -57,7 +57,7 @@ class Cycle:
         """Reports of all portfolios (or of those given) at one cut, which shows the blocks ``not_before``."""
         world = await self.world(now, portfolios, not_before)
         self.worlds.update(dict.fromkeys(world.portfolios.names, world))
-        return self.maker.make(world)
+        return await asyncio.to_thread(self.maker.make, world)  # the event loop answers others meanwhile
 
     async def world(
         self,

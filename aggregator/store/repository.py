@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import sqlmodel
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, event, func, select
+from sqlalchemy import Connection, Insert, event, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlmodel import col
@@ -135,6 +135,8 @@ class Store:
         One outbox entry per alert and receiver. A price that is there already (same key and time) stays.
         Raises LeaseLost, having written nothing, where a portfolio is not this process's any more.
         """
+        # Beside the event loop, which answers others meanwhile; and before the store is locked.
+        values, roots = await asyncio.to_thread(_report_values, reports)
         async with self._line, AsyncSession(self._engine) as session, session.begin():
             connection = await self._only_writer(session)
             await _fenced(connection, fence, {report.portfolio.name for report in reports})
@@ -142,11 +144,10 @@ class Store:
                 connection, PRICES, PRICE_COLUMNS, ("price_key", "at"), _values(prices, PRICE_COLUMNS)
             )
             latest = await self._statuses(session, {report.portfolio.name for report in reports})
-            rows = [_report_row(report) for report in reports]
-            await insert_many(connection, REPORTS, REPORT_COLUMNS, _values(rows, REPORT_COLUMNS))
+            await insert_many(connection, REPORTS, REPORT_COLUMNS, values)
             if inputs is not None and reports:
                 await keep(connection, inputs, [report.id for report in reports], reports[0].as_of.time)
-            for root in root_inserts(rows):
+            for root in roots:
                 await session.exec(root)
             if callable(rule):
                 judged = _plainly(rule, reports, latest)
@@ -282,6 +283,12 @@ def _report_row(report: MarginReport) -> ReportRow:
         mm_excess_usd=report.mm_excess_usd,
         body=report.model_dump_json(),
     )
+
+
+def _report_values(reports: Sequence[MarginReport]) -> tuple[list[tuple[Any, ...]], list[Insert]]:
+    """Rows of reports as tuples, and what stores the roots over them."""
+    rows = [_report_row(report) for report in reports]
+    return _values(rows, REPORT_COLUMNS), list(root_inserts(rows))
 
 
 def _values(rows: Sequence[ReportRow] | Sequence[PriceRow], columns: Sequence[str]) -> list[tuple[Any, ...]]:

@@ -1,5 +1,6 @@
 """The watches at work: a judge of reports inside the store's transaction, and the look for missing reports."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -45,15 +46,8 @@ class Watching:
         """Alerts of reports, with what their watches remember from now on."""
         names = {report.portfolio.name for report in reports}
         said, kept = await load_overrides(connection, names), await load_states(connection, names)
-        states, statuses, told = dict(kept), dict(before), Told()
-        for report in reports:
-            name = report.portfolio.name
-            rules = self.book.of(name, said.get(name))
-            states[name], happened = look_at(rules, states.get(name, {}), report)
-            background = Background(name, report, statuses.get(name))
-            states[name], found = written(happened, background, states[name])
-            told += found
-            statuses[name] = report.status
+        rules = {name: self.book.of(name, said.get(name)) for name in names}
+        states, told = await asyncio.to_thread(judged, rules, kept, reports, before)
         return await _kept(connection, kept, states, told)
 
     async def overdue(self, connection: AsyncConnection, waiting: Mapping[str, float], now: datetime) -> Judged:
@@ -76,6 +70,24 @@ class Watching:
                 states[name], found = written(happened, background, changed)
                 told += found
         return await _kept(connection, kept, states, told)
+
+
+def judged(
+    rules: Mapping[str, Mapping[str, Watch]],
+    kept: Mapping[str, States],
+    reports: Sequence[MarginReport],
+    before: Mapping[str, Status],
+) -> tuple[dict[str, States], Told]:
+    """What the watches of each portfolio remember after its reports, and the alerts that came of them."""
+    states, statuses, told = dict(kept), dict(before), Told()
+    for report in reports:
+        name = report.portfolio.name
+        states[name], happened = look_at(rules[name], states.get(name, {}), report)
+        background = Background(name, report, statuses.get(name))
+        states[name], found = written(happened, background, states[name])
+        told += found
+        statuses[name] = report.status
+    return states, told
 
 
 def look_at(rules: Mapping[str, Watch], before: States, report: MarginReport) -> tuple[States, list[Happened]]:
