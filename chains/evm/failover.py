@@ -117,6 +117,9 @@ class Failover:
                 done, _ = await asyncio.wait(running, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     endpoint = running.pop(task)
+                    if task.cancelled():  # not by this race, which does so on its way out only
+                        failures[endpoint.name.ordinal] = EndpointUnreachable(f"{endpoint.name}: broken off")
+                        continue
                     try:
                         answers = task.result()
                     except EndpointError as error:

@@ -2,9 +2,9 @@
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import msgspec
@@ -65,8 +65,7 @@ class WsWire:
         asked = {next(self._ids): loop.create_future() for _ in requests}
         self._waiting |= asked
         try:
-            for ident, request in zip(asked, requests, strict=True):
-                await socket.send_str(msgspec.json.encode(body(ident, request)).decode())
+            await _unbroken(_write(socket, zip(asked, requests, strict=True)))
             async with asyncio.timeout(self._limits.timeout_s):
                 found = await asyncio.gather(*asked.values())
         except TimeoutError:
@@ -138,6 +137,21 @@ class WsWire:
         for queue in self._feeds.values():
             _end(queue)
         self._feeds.clear()
+
+
+async def _write(socket: aiohttp.ClientWebSocketResponse, messages: Iterable[tuple[int, Request]]) -> None:
+    for ident, request in messages:
+        await socket.send_str(msgspec.json.encode(body(ident, request)).decode())
+
+
+async def _unbroken(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for work that goes on when this task is cancelled.
+
+    While a socket is full all its writers wait for one future of aiohttp's: cancelling one would cancel them all.
+    """
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await asyncio.shield(task)
 
 
 def _end(queue: Feed) -> None:
