@@ -40,6 +40,8 @@ class Observation:
     destination: str
     latency_s: float | None
     """None: not arrived yet when the file was written."""
+    lost: bool = False
+    """Nobody can deliver it any more: it comes back to its sender."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ def _grouped(observations: Iterable[Observation], now: datetime) -> Mapping[Key,
             continue
         seen = grouped[item.bridge, item.source, item.destination]
         if item.latency_s is None:
-            seen.waiting.append((now - item.observed_at).total_seconds())
+            # What comes back was as slow as a transfer can be, however young it is.
+            seen.waiting.append((KEPT if item.lost else now - item.observed_at).total_seconds())
         else:
             seen.done.append(item.latency_s)
         seen.newest = item.observed_at if seen.newest is None else max(seen.newest, item.observed_at)

@@ -5,6 +5,7 @@ worse at once: slower, smaller, dearer. It never makes it faster than the defaul
 nothing about the tail.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,22 +20,14 @@ from risk.errors import RiskInputError
 from risk.latency import LatencyLaw, Lognormal
 from risk.routes import Route
 
-TIMEOUT_S = 5.0
+MOST_BYTES = 1 << 20
+"""An answer that is longer is none."""
 USDC_UNIT = 10**6
 Z_90 = 1.2815515655446004
 CCTP_DOMAINS = {1: 0, 10: 2, 42161: 3, 8453: 6}
 """Circle's numbers of chains."""
 FAST = 1000
 """Finality threshold of fast transfers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """A route after asking, and why it is the default where it is."""
-
-    route: Route
-    reason: str = ""
-    """'' where the operator's answer was used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +38,17 @@ class Estimate:
     p90_s: float | None = None
     fee_bps: float | None = None
     capacity_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A route after asking, and why it is the default where it is."""
+
+    route: Route
+    reason: str = ""
+    """'' where the operator's answer was used whole."""
+    said: Estimate | None = None
+    """The answer, None where there is none."""
 
 
 async def across(session: aiohttp.ClientSession, base_url: str, route: Route, token: Mapping[str, str]) -> Live:
@@ -72,7 +76,10 @@ async def cctp_fast(session: aiohttp.ClientSession, base_url: str, route: Route)
         return found
     ends = (CCTP_DOMAINS.get(chain_number(ChainId(end))) for end in (route.source, route.destination))
     path = "/".join(map(str, ends))
-    return await _asked(session, f"{base_url}/v2/burn/USDC/fees/{path}", {}, found.route, _fast_fee)
+    fee = await _asked(session, f"{base_url}/v2/burn/USDC/fees/{path}", {}, found.route, _fast_fee)
+    # An allowance that is used up counts although nothing is said about the fee.
+    fee_bps = None if fee.said is None else fee.said.fee_bps
+    return replace(fee, said=None if found.said is None else replace(found.said, fee_bps=fee_bps))
 
 
 def _allowance(answer: Any) -> Estimate:
@@ -114,18 +121,26 @@ async def _asked(
     session: aiohttp.ClientSession, url: str, query: Mapping[str, str], route: Route, read: Any
 ) -> Live:
     try:
-        return Live(worsened(route, read(await _get(session, url, query))))
-    except (aiohttp.ClientError, TimeoutError) as error:
+        said: Estimate = read(await _get(session, url, query))
+        return Live(worsened(route, said), said=said)
+    except aiohttp.ClientResponseError as error:
+        return Live(route, f"{route.bridge}: answered HTTP {error.status}; the default law stands")
+    except (aiohttp.ClientError, TimeoutError) as error:  # their words would hold the address
         return Live(route, f"{route.bridge}: no answer ({type(error).__name__}); the default law stands")
-    except (KeyError, TypeError, ValueError, IndexError, RiskInputError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError, RiskInputError) as error:
         words = f"answer not understood ({type(error).__name__}); the default law stands"
         return Live(route, f"{route.bridge}: {words}")
 
 
 async def _get(session: aiohttp.ClientSession, url: str, query: Mapping[str, str]) -> Any:
-    async with session.get(url, params=query, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as response:
+    async with session.get(url, params=query) as response:
         response.raise_for_status()
-        return await response.json(content_type=None)
+        body = bytearray()
+        async for part in response.content.iter_chunked(1 << 16):
+            body += part
+            if len(body) > MOST_BYTES:
+                raise ValueError(f"more than {MOST_BYTES} bytes")
+        return json.loads(body)
 
 
 def worsened(route: Route, said: Estimate) -> Route:
@@ -133,11 +148,14 @@ def worsened(route: Route, said: Estimate) -> Route:
     for name, value in (("median_s", said.median_s), ("p90_s", said.p90_s)):
         if value is not None and not 0 < value < float("inf"):
             raise RiskInputError(f"{name}: must be positive, was {value}")
+    for name, value in (("fee_bps", said.fee_bps), ("capacity_usd", said.capacity_usd)):
+        if value is not None and not 0 <= value < float("inf"):
+            raise RiskInputError(f"{name}: must be finite and >= 0, was {value}")
     most = route.capacity_usd if said.capacity_usd is None else min(said.capacity_usd, route.capacity_usd)
     return replace(
         route,
         law=_slower(route.law, said),
-        fee_bps=route.fee_bps if said.fee_bps is None else max(said.fee_bps, 0.0),
+        fee_bps=route.fee_bps if said.fee_bps is None else said.fee_bps,
         capacity_usd=most,
     )
 

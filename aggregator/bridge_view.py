@@ -1,17 +1,20 @@
 """One route as people and the API see it."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 
 import numpy as np
 
+from aggregator.bridge_desk import Said
 from aggregator.bridge_laws import Law
+from aggregator.bridge_live import Estimate
 from risk.latency import EMPIRICAL_STRESS
 from risk.mobility import Mobility
 from risk.routes import Route
 
 
-def row(law: Law, now: datetime) -> dict[str, object]:
+def row(law: Law, now: datetime, said: Said | None = None) -> dict[str, object]:
     """Quantiles of the law in use and of the default, fee, capacity, and what the law rests on."""
     posterior = law.posterior
     return {
@@ -29,6 +32,17 @@ def row(law: Law, now: datetime) -> dict[str, object]:
         "slow_observations": 0 if posterior is None else posterior.slow,
         "tail_trusted": False if posterior is None else posterior.tail_trusted,
         "age_s": None if law.newest is None else int((now - law.newest).total_seconds()),
+        "live": None if said is None else _live(said),
+    }
+
+
+def _live(said: Said) -> dict[str, object]:
+    """An operator's answer."""
+    return {
+        "asked_at": said.asked_at,
+        "used": said.estimate is not None,
+        "reason": said.reason,
+        **asdict(said.estimate or Estimate()),
     }
 
 

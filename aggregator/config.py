@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from aggregator.access.settings import AccessSettings
 from aggregator.advice.settings import AdviceSettings
+from aggregator.bridge_settings import BridgeSettings
 from aggregator.delivery.settings import DeliverySettings, unlike
 from aggregator.delivery.settings import WebhookSettings as WebhookSettings
 from aggregator.errors import ConfigError
@@ -104,10 +105,10 @@ class ModelSettings(Section):
     """``near``: screen on the grid and take the rows of copula and fhs near a threshold only."""
     history: Path | None = None
     """Hourly bars by factor, CSV or Parquet, for the set ``fhs`` and for the volatility forecast."""
-    volatility: Literal["long_run", "ewma", "garch"] = "long_run"
-    """What breach probabilities walk with; a forecast needs a history that ends within the last two days."""
     correlation: Literal["fixed", "history"] = "fixed"
     """Of the copula: one figure for all pairs of coins, or that of the history (``aggregator/joint.py``)."""
+    volatility: Literal["long_run", "ewma", "garch"] = "long_run"
+    """What breach probabilities walk with; a forecast needs a history that ends within the last two days."""
     scan_law: Literal["empirical", "diffusion"] = "empirical"
     horizon_s: int = Field(default=86_400, ge=3600)
     confidence: float = Field(default=0.99, gt=0.5, lt=1)
@@ -212,6 +213,8 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     prices: PriceSettings = PriceSettings()
     index: IndexSettings = IndexSettings()
+    bridges: BridgeSettings = BridgeSettings()
+    """What updates the latency laws while the service runs."""
     service: ServiceSettings = ServiceSettings()
     access: AccessSettings = AccessSettings()
     """Who may ask the HTTP API, and how much."""

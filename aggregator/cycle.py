@@ -11,6 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from aggregator import metrics, progress
+from aggregator.bridge_desk import BridgeDesk
 from aggregator.clock import unix
 from aggregator.portfolios import Portfolios, by_chain
 from aggregator.pricing import PriceDesk, PriceRound
@@ -41,6 +42,7 @@ class Cycle:
     portfolios: Portfolios
     maker: ReportMaker
     desk: PriceDesk
+    bridges: BridgeDesk
     finality: Finality
     max_head_age_s: float | None = None
     rules: Mapping[ChainId, ChainRule] = field(default_factory=dict)
@@ -81,7 +83,12 @@ class Cycle:
         book = await self.desk.price(quotes, at, now, now.timestamp())
         _observe(at, reads, now)
         clocks = self.desk.last.clocks if self.desk.last else ()
-        return World(now, at, wanted, reads, quotes, paused, book, clocks)
+        self.bridges.paused = paused
+        return World(now, at, wanted, reads, quotes, paused, book, clocks, self.bridges.routes)
+
+    async def blocks(self, now: datetime) -> Cut:
+        """The cut alone."""
+        return await self._cut(now)
 
     async def prices(self, now: datetime) -> PriceRound:
         """Prices alone, at one cut."""

@@ -25,6 +25,18 @@ CHAIN_AGE = Gauge("crossmargin_chain_age_seconds", "Age of the block read last",
 CHAIN_STATUS = Gauge(
     "crossmargin_chain_status", "1 for the status that a chain has", ["chain", "status"], registry=REGISTRY
 )
+BRIDGE_WATCH = Gauge(
+    "crossmargin_bridge_watch_working", "Whether the transfers of a chain's spoke pool are followed", ["chain"],
+    registry=REGISTRY,
+)  # fmt: skip
+BRIDGE_LIVE = Gauge(
+    "crossmargin_bridge_live_working", "Whether what an operator says of a route is used",
+    ["bridge", "source", "destination"], registry=REGISTRY,
+)  # fmt: skip
+BRIDGE_OBSERVATIONS = Gauge(
+    "crossmargin_bridge_observations", "Own transfers that a route's latency law rests on",
+    ["bridge", "source", "destination"], registry=REGISTRY,
+)  # fmt: skip
 ENDPOINT_REQUESTS = Counter(
     "crossmargin_endpoint_requests", "Requests by endpoint (ordinal in the settings) and outcome",
     ["chain", "endpoint", "outcome"], registry=REGISTRY,

@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from aggregator.bridge_laws import Law, defaults, known_bridges, laws, read_observations
+from aggregator.bridge_laws import Law, Observation, defaults, known_bridges, laws, read_observations
 from aggregator.clock import utc_now
 from aggregator.config import ModelSettings
 from aggregator.errors import ConfigError
@@ -27,6 +27,8 @@ from risk.scantable import ScanTable, load_scan_table
 
 HORIZONS_S: F64 = np.geomspace(10.0, 30 * 86_400.0, 28)
 """Horizons at which drawdowns are taken: 10 s to 30 days."""
+ROUTES_KEPT = 4
+"""Models over other routes that stay at hand: the newest worlds and the questions about them share them."""
 REACTION_S = {"keeper": 3.0, "person": 900.0, "unattended": 28_800.0}
 """Seconds from knowing to sending, by who does it (RISK section 4)."""
 
@@ -47,18 +49,36 @@ class Model:
     """The same routes with their defaults and what updated them."""
     chains: tuple[ChainId, ...]
     params_hash: str
+    parts_hash: str
+    """The same without the routes."""
     horizon_scale: F64
     """(K,) adverse move at each horizon over the one at H."""
     addons: AddonParams
     paths: PathParams
     forecast: VolForecast | None = None
     """Volatility for the next day; None: the factors' long run."""
+    observations: tuple[Observation, ...] = ()
+    """The owner's transfers from the settings' file."""
     _mobility: dict[frozenset[str], Mobility] = field(default_factory=dict)
+    _others: "dict[tuple[Route, ...], Model]" = field(default_factory=dict)
 
     @property
     def id(self) -> str:
         """Name of the model."""
         return f"{self.sets.id.replace('grid', self.grid.id)}+{self.settings.scan_law}"
+
+    def using(self, routes: tuple[Route, ...] | None) -> "Model":
+        """The model over routes as they are known at some time, None for its own; its hash names them."""
+        if routes is None or routes == self.routes:
+            return self
+        found = self._others.get(routes)
+        if found is None:
+            named = _hash_with(self.parts_hash, routes)
+            found = replace(self, routes=routes, params_hash=named, _mobility={}, _others={})
+            while len(self._others) >= ROUTES_KEPT:
+                self._others.pop(next(iter(self._others)), None)
+            self._others[routes] = found
+        return found
 
     def mobility(self, paused: frozenset[str]) -> Mobility:
         """Routes, cure lags and g with some bridges or chains standing still; computed once per such set."""
@@ -87,11 +107,15 @@ def load_model(settings: ModelSettings, chains: Sequence[ChainId]) -> Model:
         raise ConfigError(
             f"model.bridges: no latency law for {unknown[0]!r}; there are {', '.join(sorted(known))}"
         )
-    used = _laws(settings)
+    path = settings.bridge_observations
+    seen = read_observations(path) if path else ()
+    used = laws(defaults(settings.bridges), seen, utc_now())
     chosen = tuple(item.route for item in used)
     law: ScanLaw = Empirical(table) if settings.scan_law == "empirical" else Diffusion()
     digest = hashlib.sha256()
-    shared = (factors.digest, params_hash(grid), table.to_json(), repr(chosen), settings.model_dump_json())
+    # The file of observations is in the routes, wherever it lies and whatever else it holds.
+    plain = settings.model_dump_json(exclude={"bridge_observations"})
+    shared = (factors.digest, params_hash(grid), table.to_json(), plain)
     forecasts = () if forecast is None else (repr(forecast),)
     for part in (*shared, repr(addons), repr(paths), *_hashed(sets), *forecasts):
         digest.update(part.encode())
@@ -105,12 +129,19 @@ def load_model(settings: ModelSettings, chains: Sequence[ChainId]) -> Model:
         routes=chosen,
         bridge_laws=used,
         chains=tuple(chains),
-        params_hash=digest.hexdigest(),
+        params_hash=_hash_with(digest.hexdigest(), chosen),
+        parts_hash=digest.hexdigest(),
         horizon_scale=np.asarray(table.horizon_scale(HORIZONS_S, settings.horizon_s), dtype=np.float64),
         addons=addons,
         paths=paths,
         forecast=forecast,
+        observations=seen,
     )
+
+
+def _hash_with(parts_hash: str, routes: tuple[Route, ...]) -> str:
+    """Hash of the parameters with the routes among them."""
+    return hashlib.sha256(f"{parts_hash}{routes!r}".encode()).hexdigest()
 
 
 def _hashed(sets: SetParams) -> Iterator[str]:
@@ -120,9 +151,3 @@ def _hashed(sets: SetParams) -> Iterator[str]:
     yield repr((sets.chosen, sets.es, sets.copula, sets.fhs, sets.stress, sets.correlation))
     if sets.history is not None:
         yield hashlib.sha256(np.ascontiguousarray(sets.history.close).tobytes()).hexdigest()
-
-
-def _laws(settings: ModelSettings) -> tuple[Law, ...]:
-    """Latency laws at the start of the service, with the owner's observations if there are any."""
-    path = settings.bridge_observations
-    return laws(defaults(settings.bridges), read_observations(path) if path else (), utc_now())

@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
+from aggregator.bridge_desk import BridgeDesk
 from aggregator.config import Settings
 from aggregator.cycle import Cycle
 from aggregator.delivery.notifier import Notifier
@@ -112,14 +114,19 @@ def _cycle(
         sources += venue_facts(clients[chain], deployment) if settings.prices.venue_facts else ()
     portfolios = Portfolios.of({name: item.accounts for name, item in settings.portfolios.items()}, clients)
     names = {chain: deployment.name for chain, deployment in deployments.items()}
+    model = load_model(settings.model, tuple(clients))
+    live = settings.bridges.live
+    # An operator may miss one answer; after a second one it has nothing to say.
+    fresh_for = timedelta(seconds=2 * (live.every_s + settings.bridges.every_s) + live.timeout_s)
     return Cycle(
         clients=clients,
         readers=readers,
         sources=sources,
         deployments=deployments,
         portfolios=portfolios,
-        maker=ReportMaker(registry, load_model(settings.model, tuple(clients)), prices, names),
+        maker=ReportMaker(registry, model, prices, names),
         desk=desk,
+        bridges=BridgeDesk(model, fresh_for),
         finality=settings.finality,
         max_head_age_s=settings.max_head_age_s,
         rules=rules_of(settings, deployments),

@@ -22,6 +22,7 @@ from aggregator.simulate.run import WhatIf
 from aggregator.statements.recompute import chains_only
 from aggregator.store.inputs import InputLog
 from aggregator.store.repository import Store
+from aggregator.store.transfers import TransferLog
 from aggregator.wiring import Wired, wire
 from api.app import Deps, create_app
 from api.client import ApiClient, path_of
@@ -58,7 +59,7 @@ class Local:
         report_id = str(msgspec.json.decode(body)["id"])
         found = await InputLog(self.store).of(report_id)
         with contextlib.suppress(StoreError):
-            return None if found is None else world_of(found[0], report_id)
+            return None if found is None else world_of(*found, report_id)
         return None
 
 
@@ -72,9 +73,11 @@ async def local_api(
         store = await Store.open(settings.database.get_secret_value())
         try:
             await AccountSets(store, wired.cycle.portfolios).load()
-            laws = wired.cycle.maker.model.bridge_laws
+            await wired.cycle.bridges.learn(await TransferLog(store).observations(utc_now()), utc_now())
             what_if = WhatIf(wired.cycle.maker, wired.cycle.worlds)
-            deps = Deps(store, wired.cycle.portfolios, None, NEVER_TOO_OLD_S, laws, wired, access, what_if)
+            deps = Deps(
+                store, wired.cycle.portfolios, None, NEVER_TOO_OLD_S, wired.cycle.bridges, wired, access, what_if
+            )
             deps = replace(deps, statements=settings.statements)
             async with _listening(create_app(deps)) as path:
                 connector = aiohttp.UnixConnector(path=str(path))

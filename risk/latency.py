@@ -143,7 +143,7 @@ class Lognormal:
         """
         if not 0 <= q1_s <= median_s <= q3_s:
             raise RiskInputError(f"quartiles: must be 0 <= q1 <= median <= q3, were {q1_s}, {median_s}, {q3_s}")
-        middle = max(median_s, 0.5)
+        middle = float(max(median_s, 0.5))
         return cls(middle, max(float(np.log(max(q3_s, middle) / middle) / ndtri(0.75)), least_log_sd))
 
 

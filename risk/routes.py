@@ -67,19 +67,29 @@ def _route(
     bridge: str, table: Mapping[str, Any], row: list[Any], content: Mapping[str, Any], horizon_s: float
 ) -> Route:
     source, destination, q1_s, median_s, q3_s, mark = row
+    challenge = table.get("challenge_s", {})
     law = LatencyLaw(
         body=Lognormal.from_quartiles(q1_s, median_s, q3_s),
-        slow_weight=table["slow_weight"],
-        slow=Lognormal(table["slow_median_s"], table["slow_log_sd"]),
-        outages_per_year=2.0 * content["outages_per_chain_year"],
-        pauses_per_year=content["pauses_per_year"],
-        pause_s=content["pause_s"],
-        challenge_s=table.get("challenge_s", {}).get(source, 0.0),
+        slow_weight=_float(table, "slow_weight"),
+        slow=Lognormal(_float(table, "slow_median_s"), _float(table, "slow_log_sd")),
+        outages_per_year=2.0 * _float(content, "outages_per_chain_year"),
+        pauses_per_year=_float(content, "pauses_per_year"),
+        pause_s=_float(content, "pause_s"),
+        challenge_s=_float(challenge, source) if source in challenge else 0.0,
         horizon_s=horizon_s,
     )
-    if not table["capacity_usd"] > 0:
-        raise RiskInputError(f"capacity_usd: must be above 0, was {table['capacity_usd']}; leave the bridge out")
+    capacity_usd = _float(table, "capacity_usd")
+    if not capacity_usd > 0:
+        raise RiskInputError(f"capacity_usd: must be above 0, was {capacity_usd}; leave the bridge out")
     if not np.isfinite(law.quantile(0.5)):
         raise RiskInputError("no finite quantile: more than half of all transfers would never arrive")
     chains = content["chains"]
-    return Route(chains[source], chains[destination], bridge, law, table["fee_bps"], table["capacity_usd"], mark)
+    return Route(chains[source], chains[destination], bridge, law, _float(table, "fee_bps"), capacity_usd, mark)
+
+
+def _float(table: Mapping[str, Any], name: str) -> float:
+    """A number of the file; whole ones too become doubles, so that equal laws look equal."""
+    value = table[name]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RiskInputError(f"{name}: must be a number, was {value!r}")
+    return float(value)

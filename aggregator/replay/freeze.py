@@ -44,11 +44,19 @@ class Freezer:
 
     def __init__(self, maker: ReportMaker) -> None:
         self._maker = maker
-        self._setting = _part(_setting(maker))
+        self._setting = (maker.model.routes, _part(_setting(maker)))
 
     def freeze(self, world: World) -> Frozen:
         """The world with its setting; takes a moment where it is large."""
-        return Frozen(_part(_world(world, self._maker, self._setting.digest)), self._setting)
+        setting = self._setting_of(world)
+        return Frozen(_part(_world(world, self._maker, setting.digest)), setting)
+
+    def _setting_of(self, world: World) -> Part:
+        """The setting over the world's routes; the worlds between two changes of those share one."""
+        maker = self._maker.using(world)
+        if self._setting[0] != maker.model.routes:
+            self._setting = (maker.model.routes, _part(_setting(maker)))
+        return self._setting[1]
 
 
 def unpacked(body: bytes) -> Any:
@@ -69,6 +77,7 @@ def _setting(maker: ReportMaker) -> dict[str, Any]:
         "params_hash": maker.model.params_hash,
         "model": maker.model.settings.model_dump(mode="json"),
         "prices": maker.prices.version,
+        "routes": list(maker.model.routes),
         "chains": list(maker.model.chains),
         "chain_names": dict(maker.chain_names),
         "assets": [maker.registry.assets[asset] for asset in sorted(maker.registry.assets)],

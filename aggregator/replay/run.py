@@ -1,7 +1,7 @@
 """Making a stored report again, and telling every figure that comes out differently."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -22,6 +22,7 @@ from chains.types import Cut, ReadResult
 from oracles.clocks import ClockSkew
 from oracles.params import load_params
 from oracles.types import PriceBook, Quotes, ReconciledPrice
+from risk.routes import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +83,23 @@ def _maker(setting: bytes) -> tuple[dict[str, Any], ReportMaker]:
     frame: dict[str, Any] = unpacked(setting)
     chains = tuple(ChainId(chain) for chain in frame["chains"])
     assets = thaw(tuple[AssetInfo, ...], frame["assets"])
-    model = load_model(ModelSettings.model_validate(frame["model"]), chains)
+    # The routes hold what was observed until then; the file of observations may be gone or have grown.
+    settings = frame["model"] | ({"bridge_observations": None} if "routes" in frame else {})
+    model = load_model(ModelSettings.model_validate(settings), chains).using(_routes(frame))
     names = {ChainId(chain): name for chain, name in frame["chain_names"].items()}
     registry = AssetRegistry({info.asset: info for info in assets})
     return frame, ReportMaker(registry, model, load_params(frame["prices"]), names)
 
 
-def world_of(body: bytes, report_id: str) -> World:
+def _routes(frame: Mapping[str, Any]) -> tuple[Route, ...] | None:
+    """Routes of a setting; None where an older version has kept none."""
+    return thaw(tuple[Route, ...], frame["routes"]) if "routes" in frame else None
+
+
+def world_of(body: bytes, setting: bytes, report_id: str) -> World:
     """What a stored report was made from; raises StoreError where that cannot be read."""
     try:
-        return _world(unpacked(body))
+        return replace(_world(unpacked(body)), routes=_routes(unpacked(setting)))
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"inputs of {report_id} cannot be read by this version: {error}") from None
 

@@ -53,15 +53,16 @@ class WhatIf:
 
     def answer(self, asked: Simulation, now: datetime) -> Simulated:
         """Both reports of a question; raises CannotSimulate where it does not fit what is there."""
-        model = self._model(asked.model, asked.changes.routes)
         world = self._world(asked, now)
+        maker = self.maker.using(world)
+        model = self._model(maker.model, asked.model, asked.changes.routes)
         book = self._book(world, asked)
         base = self._accounts(asked, world, book)
-        changed = replace(self.maker, model=model)
+        changed = replace(maker, model=model)
         before = self._before_of(asked, world, base, book)
         paused = world.paused | frozenset(asked.changes.paused_bridges)
         accounts, moved_book = self._after(asked.changes, base, book, model.routes)
-        after_world = replace(world, paused=paused)
+        after_world = replace(world, paused=paused, routes=None)
         after = self._make(changed, after_world, accounts, moved_book, asked.portfolio or HYPOTHETICAL)
         return _simulated(before, after)
 
@@ -209,14 +210,14 @@ class WhatIf:
         (report,) = maker.make(replace(world, reads=(read,), book=book))
         return report
 
-    def _model(self, change: ModelChange, routes: Sequence[RouteChange]) -> Model:
+    def _model(self, base: Model, change: ModelChange, routes: Sequence[RouteChange]) -> Model:
         """The model of a question; those asked for lately are kept, for their mobility takes time to compute."""
         given = {k: v for k, v in change.model_dump().items() if v is not None}
         if not given and not routes:
-            return self.maker.model
-        key = repr((sorted(given.items()), routes))
+            return base
+        key = repr((base.params_hash, sorted(given.items()), routes))
         if key not in self._models:
-            model = _altered(self.maker.model, given) if given else self.maker.model
+            model = _altered(base, given) if given else base
             if routes:
                 model = _rerouted(model, routes)
             while len(self._models) >= MODELS_KEPT:
@@ -291,7 +292,7 @@ def _altered(model: Model, given: Mapping[str, Any]) -> Model:
         other = load_model(settings, model.chains)
     except (ConfigError, HistoryError) as error:
         raise CannotSimulate(f"model: {error}") from None
-    return replace(other, routes=model.routes, bridge_laws=model.bridge_laws)
+    return other.using(model.routes)
 
 
 def _rerouted(model: Model, changes: Sequence[RouteChange]) -> Model:
@@ -305,7 +306,7 @@ def _rerouted(model: Model, changes: Sequence[RouteChange]) -> Model:
         if not hit:
             raise CannotSimulate(f"changes.routes: no route of {change.bridge[:40]!r} between those chains")
     digest = hashlib.sha256(f"{model.params_hash}{changes!r}".encode()).hexdigest()
-    return replace(model, routes=tuple(routes), params_hash=digest, _mobility={})
+    return replace(model, routes=tuple(routes), params_hash=digest, _mobility={}, _others={})
 
 
 def _route(route: Route, change: RouteChange) -> Route:

@@ -1,5 +1,7 @@
 """``crossmargin bridges``: routes, how long they take, what they cost, and what the laws rest on."""
 
+import asyncio
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -8,11 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from aggregator.bridge_laws import Law, defaults, known_bridges, laws, read_observations
+from aggregator.bridge_laws import Law, Observation, defaults, known_bridges, laws, read_observations
 from aggregator.bridge_view import row
 from aggregator.clock import utc_now
+from aggregator.config import Settings
 from aggregator.errors import ConfigError
-from api.cli.common import JsonOption
+from aggregator.store.repository import Store
+from aggregator.store.transfers import TransferLog
+from api.cli.common import ConfigOption, DevnetOption, JsonOption, NoSettings, settings_from
 
 QUANTILES = ("median", "95 %", "99 %", "99 % bad day")
 
@@ -25,19 +30,48 @@ def bridges(
         Path | None, typer.Option("--observations", help="CSV of own transfers that updates the laws.")
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Also the bridges that are used only when named.")] = False,
+    config: ConfigOption = None,
+    devnet: DevnetOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show the latency laws: quantiles, fees, capacity, posterior, sample size and age."""
-    wanted = tuple(bridge or (known_bridges() if all_ else ()))
+    """Show the latency laws: quantiles, fees, capacity, posterior, sample size and age.
+
+    Where there are settings, the transfers that the service has seen count too. What operators say at the moment
+    only a running service knows: `crossmargin get /v1/bridges`.
+    """
+    settings = _settings(config, devnet)
+    chosen = () if settings is None else settings.model.bridges
+    wanted = tuple(bridge or (known_bridges() if all_ else chosen))
     if unknown := sorted(set(wanted) - set(known_bridges())):
         raise ConfigError(f"--bridge {unknown[0]}: no latency law; there are {', '.join(known_bridges())}")
     now = utc_now()
-    found = laws(defaults(wanted), read_observations(observations) if observations else (), now)
+    path = observations or (None if settings is None else settings.model.bridge_observations)
+    seen = read_observations(path) if path else ()
+    if settings is not None:
+        seen += asyncio.run(_stored(settings, now))
+    found = laws(defaults(wanted), seen, now)
     rows = [row(law, now) for law in found]
     if json:
         typer.echo(msgspec.json.format(msgspec.json.encode({"bridges": rows}), indent=2).decode())
     else:
         Console().print(_table(found))
+
+
+def _settings(config: Path | None, devnet: Path | None) -> Settings | None:
+    """Settings where there are any; the defaults need none."""
+    try:
+        return settings_from(config, devnet)
+    except NoSettings:
+        return None
+
+
+async def _stored(settings: Settings, now: datetime) -> tuple[Observation, ...]:
+    """Transfers that the service has seen."""
+    store = await Store.open(settings.database.get_secret_value())
+    try:
+        return await TransferLog(store).observations(now)
+    finally:
+        await store.close()
 
 
 def _table(found: tuple[Law, ...]) -> Table:

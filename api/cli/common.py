@@ -20,6 +20,10 @@ AddressOption = Annotated[str | None, typer.Option("--ray-address", help="A Ray 
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on standard output, nothing else.")]
 
 
+class NoSettings(ConfigError):
+    """Neither a file of settings nor a devnet is here."""
+
+
 def settings_from(config: Path | None, devnet: Path | None) -> Settings:
     """Settings from what was named, else ``crossmargin.toml``, else the devnet that runs in this folder."""
     if config is not None:
@@ -30,7 +34,7 @@ def settings_from(config: Path | None, devnet: Path | None) -> Settings:
         return load_settings(path)
     if worldfile.path_of(STATE_DIR).exists():
         return devnet_settings(STATE_DIR)
-    raise ConfigError(
+    raise NoSettings(
         f"no settings: there is neither {path} nor a running devnet in {STATE_DIR}; "
         "write the file (see README) or run `crossmargin devnet up`"
     )

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from aggregator.access.sets import AccountSets
 from aggregator.advice.desk import desk
+from aggregator.bridge_watch import BridgeWatch
 from aggregator.config import Settings
 from aggregator.delivery.notifier import Notifier
 from aggregator.indexing import Indexing
@@ -92,6 +93,7 @@ def _beside(wired: Wired, service: Service, store: Store) -> list[Coroutine[Any,
         loops.append(Indexing(wired, store, touched=service.touch).run())
     if settings.price_interval_s is not None and settings.price_interval_s < settings.scan_interval_s:
         loops.append(PriceCycles(service, wired.cycle, settings.price_interval_s).run())
+    loops.append(BridgeWatch(wired, store, may_thin).run())
     return loops
 
 
@@ -115,10 +117,10 @@ async def serving(wired: Wired, service: Service, store: Store, notifier: Notifi
     what_if = WhatIf(wired.cycle.maker, wired.cycle.worlds)
     advice = desk(wired, AdviceLog(store))
     service.hearers.append(advice.heard)
-    max_age_s, laws = 10 * settings.scan_interval_s + 30, wired.cycle.maker.model.bridge_laws
+    max_age_s = 10 * settings.scan_interval_s + 30
     deps = Deps(
-        store, wired.cycle.portfolios, service, max_age_s, laws, wired, wired.settings.access, what_if,
-        wired.settings.statements, advice,
+        store, wired.cycle.portfolios, service, max_age_s, wired.cycle.bridges, wired, wired.settings.access,
+        what_if, wired.settings.statements, advice,
         notifier=notifier,
     )  # fmt: skip
     # Idle or slowly speaking connections end after this long, from their first byte on.

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from aggregator.access.settings import OPEN_TO_ALL, AccessSettings
 from aggregator.advice.desk import AdviceDesk
-from aggregator.bridge_laws import Law
+from aggregator.bridge_desk import BridgeDesk
 from aggregator.clock import utc_now
 from aggregator.delivery.notifier import Notifier
 from aggregator.portfolios import Portfolios
@@ -26,8 +26,8 @@ class Deps:
     service: Service | None
     """None where only stored reports are served."""
     max_scan_age_s: float
-    bridge_laws: tuple[Law, ...] | None = None
-    """Routes in use; None: the defaults that ship."""
+    bridges: BridgeDesk | None = None
+    """Latency laws in use; None: the defaults that ship."""
     wired: Wired | None = None
     """Chains, readers and the model; None where only stored reports are served."""
     access: AccessSettings = OPEN_TO_ALL

@@ -6,6 +6,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import AwareDatetime, BeforeValidator
 
+from aggregator.bridge_desk import key_of
 from aggregator.bridge_laws import defaults, laws
 from aggregator.bridge_view import row
 from aggregator.clock import utc_now
@@ -65,6 +66,20 @@ class Quantiles(Frozen):
     p99_stress_s: float | None
 
 
+class LiveRow(Frozen):
+    """An operator's answer; None: it says nothing about that."""
+
+    asked_at: datetime
+    used: bool
+    """It may only make a route slower, smaller or dearer."""
+    reason: str
+    """Why it is not used; '' where it is."""
+    median_s: float | None
+    p90_s: float | None
+    fee_bps: float | None
+    capacity_usd: float | None
+
+
 class BridgeRow(Quantiles):
     """One directed route."""
 
@@ -82,12 +97,27 @@ class BridgeRow(Quantiles):
     slow_observations: int
     tail_trusted: bool
     age_s: int | None
+    live: LiveRow | None
+    """What the operator's interface said last; None: it is not asked."""
+
+
+class WatchedPool(Frozen):
+    """How the look at one chain's transfers went."""
+
+    chain: str
+    looked_at: datetime
+    block: int | None
+    """Up to here everything was seen."""
+    reason: str
+    """Why the last look failed; '' where it did not."""
 
 
 class Bridges(Answer):
     """The routes in use."""
 
     bridges: tuple[BridgeRow, ...]
+    watched: tuple[WatchedPool, ...]
+    """Chains whose own transfers are followed; empty where no service runs."""
 
 
 class ModelRow(Frozen):
@@ -183,9 +213,13 @@ def _clocks(request: web.Request) -> tuple[ClockLine, ...]:
 async def get_bridges(request: web.Request) -> web.Response:
     """The routes in use, their quantiles, fees, capacity and what they rest on."""
     now, deps = utc_now(), request.app[DEPS]
-    found = laws(defaults(), (), now) if deps.bridge_laws is None else deps.bridge_laws
-    rows = tuple(BridgeRow.model_validate(row(law, now)) for law in found)
-    return reply(request, Bridges(**nothing_read(datetime.fromisoformat(deps.started)), bridges=rows))
+    desk, started = deps.bridges, datetime.fromisoformat(deps.started)
+    found = laws(defaults(), (), now) if desk is None else desk.laws
+    said = {} if desk is None else desk.said
+    rows = tuple(BridgeRow.model_validate(row(law, now, said.get(key_of(law.default)))) for law in found)
+    pools = () if desk is None else tuple(sorted(desk.watched.items()))
+    watched = tuple(WatchedPool(chain=c, looked_at=w.looked_at, block=w.block, reason=w.reason) for c, w in pools)
+    return reply(request, Bridges(**nothing_read(started), bridges=rows, watched=watched))
 
 
 async def get_models(request: web.Request) -> web.Response:
