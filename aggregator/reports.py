@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from importlib.metadata import version
@@ -29,8 +29,9 @@ from aggregator.report import (
     PortfolioRef,
     VenueLine,
 )
-from aggregator.rescue import rescue
+from aggregator.rescue import Rescue, rescue
 from aggregator.rounding import up
+from aggregator.route_words import route_words
 from aggregator.scenario_rows import TAILS, Rows
 from aggregator.totals import totals, unknown_totals
 from aggregator.verdict import borrow_shortfall_usd, ends, verdict
@@ -41,8 +42,7 @@ from oracles.clocks import ClockSkew
 from oracles.params import PriceParams
 from oracles.reconcile import reconcile
 from oracles.types import PriceBook, PriceStatus, Quotes
-from risk.routes import Route
-from risk.status import Status, describe
+from risk.status import AccountStatus, Status, describe
 
 CODE_VERSION = version("crossmargin")
 DISPUTED = "price_disputed"
@@ -64,8 +64,6 @@ class World:
     """Prices of the quotes; None: reconciled here, without a memory."""
     clocks: tuple[ClockSkew, ...] = ()
     """Clocks of chains and providers against the host's."""
-    routes: tuple[Route, ...] | None = None
-    """Bridges as they were known then; None: as the model has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +85,8 @@ class ReportMaker:
     prices: PriceParams
     chain_names: Mapping[ChainId, str]
 
-    def using(self, world: World) -> "ReportMaker":
-        """Over the routes of a world."""
-        model = self.model.using(world.routes)
-        return self if model is self.model else replace(self, model=model)
-
     def make(self, world: World) -> tuple[MarginReport, ...]:
         """Reports in the order of the portfolios."""
-        return self.using(world)._made(world)
-
-    def _made(self, world: World) -> tuple[MarginReport, ...]:
         book = world.book
         if book is None:
             book = reconcile(world.quotes, unix(world.now), self.prices)
@@ -127,19 +117,15 @@ class _Context:
         help_ = rescue(member.found, self.assembled, self.figures, model, self.world.paused, complete=complete)
         names = [self._name(account) for account in member.found]
         lines = tuple(
-            venue_line(account, status, name, self.assembled, self.figures, help_)
+            self._line(account, status, name, member, help_)
             for account, status, name in zip(member.found, help_.status.accounts, names, strict=True)
         )
-        codes = [status.reason.code for status in help_.status.accounts]
-        lines = tuple(map(self._judged, member.found, codes, lines))
         sums = unknown_totals()
         if complete:
             sums = totals(member.found, lines, self.assembled, self.figures, help_, model)
             sums |= self._borrowing(member, sums)
         binding = help_.status.binding
-        reason = describe(help_.status.reason, "the portfolio" if binding is None else names[binding])
-        if binding is not None and help_.status.reason.code == DISPUTED:
-            reason += f": {lines[binding].price_verdict}"
+        reason = describe(help_.status.reason, "the portfolio") if binding is None else lines[binding].reason
         return MarginReport(
             id=f"rep_{uuid.uuid4().hex}",
             portfolio=PortfolioRef(name=member.name, accounts=member.accounts),
@@ -162,6 +148,16 @@ class _Context:
             positions=position_lines(member.found, self.maker.registry, self.book, model.routes),
             **sums,
         )
+
+    def _line(
+        self, account: VenueAccount, status: AccountStatus, name: str, member: Member, help_: Rescue
+    ) -> VenueLine:
+        """The account's line; where time decides its reason names the ways that lead there."""
+        line = venue_line(account, status, name, self.assembled, self.figures, help_)
+        line = self._judged(account, status.reason.code, line)
+        mobility, names = self.maker.model.mobility(self.world.paused), self.maker.chain_names
+        ways = route_words(account, status.reason.code, member.found, help_, mobility, names)
+        return line.model_copy(update={"reason": f"{line.reason}; {ways}"}) if ways else line
 
     def _judged(self, account: VenueAccount, code: str, line: VenueLine) -> VenueLine:
         """The line with what the width of the prices means for it."""
