@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from importlib.metadata import version
@@ -42,6 +42,7 @@ from oracles.clocks import ClockSkew
 from oracles.params import PriceParams
 from oracles.reconcile import reconcile
 from oracles.types import PriceBook, PriceStatus, Quotes
+from risk.routes import Route
 from risk.status import AccountStatus, Status, describe
 
 CODE_VERSION = version("crossmargin")
@@ -64,6 +65,8 @@ class World:
     """Prices of the quotes; None: reconciled here, without a memory."""
     clocks: tuple[ClockSkew, ...] = ()
     """Clocks of chains and providers against the host's."""
+    routes: tuple[Route, ...] | None = None
+    """Bridges as they were known then; None: as the model has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,16 @@ class ReportMaker:
     prices: PriceParams
     chain_names: Mapping[ChainId, str]
 
+    def using(self, world: World) -> "ReportMaker":
+        """Over the routes of a world."""
+        model = self.model.using(world.routes)
+        return self if model is self.model else replace(self, model=model)
+
     def make(self, world: World) -> tuple[MarginReport, ...]:
         """Reports in the order of the portfolios."""
+        return self.using(world)._made(world)
+
+    def _made(self, world: World) -> tuple[MarginReport, ...]:
         book = world.book
         if book is None:
             book = reconcile(world.quotes, unix(world.now), self.prices)
