@@ -10,6 +10,7 @@ import msgspec
 from chains.caip import Address, ChainId
 from chains.errors import BadAnswer, BlockUnavailable, EndpointError, NoContractCode
 from chains.evm.columns import ColumnRead, Columns, from_hex
+from chains.evm.gathering import together
 from chains.evm.guard import require_chain
 from chains.evm.jsonrpc import Request, RpcFault, fetcher, value
 from chains.evm.logs import LogColumns, decode_logs, log_columns
@@ -142,13 +143,17 @@ class EvmClient:
     async def columns(self, read: ColumnRead, at: BlockRef) -> Columns:
         """Answers of many calls of one shape at the block's hash, as a matrix; raises like ``call``.
 
-        Calls that failed are asked once more in small company, as in ``call``; their rows are marked.
+        Each chunk is an exchange of its own, decoded while the node works on the others. Calls that failed are
+        asked once more in small company, as in ``call``; their rows are marked.
         """
-        requests: list[Request] = [("eth_call", [parameter, _pinned(at)]) for parameter in read.parameters]
-        answers = await self._fetch(requests)
-        if any(isinstance(answer, RpcFault) and _failed_in_evm(answer) for answer in answers):
-            return read.collect(await self.call(read.calls, at))
-        columns = read.decode([self._answered(answer, at) for answer in answers])
+        columns = read.empty()
+
+        async def ask(chunk: int, parameter: msgspec.Raw) -> None:
+            (answer,) = await self._fetch([("eth_call", [parameter, _pinned(at)])])
+            if not (isinstance(answer, RpcFault) and _failed_in_evm(answer)):
+                read.put(columns, chunk, self._answered(answer, at))
+
+        await together([ask(chunk, parameter) for chunk, parameter in enumerate(read.parameters)])
         lost = [i for i, ok in enumerate(columns.ok) if not ok]
         if lost:
             read.fill(columns, lost, await self.call([read.calls[i] for i in lost], at))

@@ -3,8 +3,10 @@
 For reads of thousands of accounts, where a Python object per call would cost more than the node does.
 """
 
+from binascii import a2b_hex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
@@ -58,18 +60,14 @@ class ColumnRead:
         self.words = words
         chunks = [calls[i : i + chunk] for i in range(0, len(calls), chunk)]
         self.sizes = [len(part) for part in chunks]
+        self.starts = [0, *accumulate(self.sizes)]
         self.parameters = [_parameter(multicall3, part) for part in chunks]
         """First parameter of each eth_call as JSON."""
 
-    def _empty(self) -> Columns:
+    def empty(self) -> Columns:
+        """Matrix in which nothing has been answered."""
         count = len(self.calls)
         return Columns(np.zeros(count, np.bool_), np.zeros((count, self.words, _WORD), np.uint8))
-
-    def collect(self, results: Sequence[CallResult]) -> Columns:
-        """Matrix of answers that came one by one."""
-        columns = self._empty()
-        self.fill(columns, range(len(self.calls)), results)
-        return columns
 
     def fill(self, columns: Columns, rows: Sequence[int], results: Sequence[CallResult]) -> None:
         """Put answers into their rows, as far as they have the shape."""
@@ -78,18 +76,13 @@ class ColumnRead:
                 columns.ok[i] = True
                 columns.words[i] = np.frombuffer(result.data, np.uint8).reshape(-1, _WORD)
 
-    def decode(self, answers: Sequence[bytes]) -> Columns:
-        """Matrix of the chunks' answers; raises BadAnswer where one is not what aggregate3 returns."""
-        columns = self._empty()
-        start = 0
-        for data, size in zip(answers, self.sizes, strict=True):
-            rows = range(start, start + size)
-            if (body := regular(data, size, self.words)) is not None:
-                columns.ok[start : rows.stop], columns.words[start : rows.stop] = True, body
-            else:
-                self.fill(columns, rows, decode_aggregate3(data, size))
-            start = rows.stop
-        return columns
+    def put(self, columns: Columns, chunk: int, data: bytes) -> None:
+        """Put the answer of a chunk into its rows; raises BadAnswer where it is not what aggregate3 returns."""
+        size, start = self.sizes[chunk], self.starts[chunk]
+        if (body := regular(data, size, self.words)) is not None:
+            columns.ok[start : start + size], columns.words[start : start + size] = True, body
+        else:
+            self.fill(columns, range(start, start + size), decode_aggregate3(data, size))
 
 
 def regular(data: bytes, count: int, words: int) -> Words | None:
@@ -120,10 +113,10 @@ def _parameter(multicall3: Address, calls: Sequence[Call]) -> msgspec.Raw:
 
 def from_hex(raw: msgspec.Raw, what: str) -> bytes:
     """Bytes of a JSON string ``"0x…"``; raises BadAnswer naming ``what``."""
-    text = bytes(raw)
+    text = memoryview(raw)
     try:
-        if text[:3] == b'"0x' and text[-1:] == b'"':
-            return bytes.fromhex(text[3:-1].decode("ascii"))
-    except (ValueError, UnicodeDecodeError):
+        if bytes(text[:3]) == b'"0x' and bytes(text[-1:]) == b'"':
+            return a2b_hex(text[3:-1])  # reads the answer where it lies: they are hundreds of kB
+    except ValueError:
         pass
-    raise BadAnswer(f"{what} answered {text[:40].decode(errors='replace')}, expected 0x and whole bytes")
+    raise BadAnswer(f"{what} answered {bytes(text[:40]).decode(errors='replace')}, expected 0x and whole bytes")

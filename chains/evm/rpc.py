@@ -6,9 +6,9 @@ them: failover with hedging, and agreement of several where that is asked for. E
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import aiohttp
 import msgspec
@@ -20,6 +20,7 @@ from chains.evm.agreement import Agreement
 from chains.evm.breaker import Breaker
 from chains.evm.budget import Bounded, Resting, Throttled
 from chains.evm.failover import Failover
+from chains.evm.gathering import together
 from chains.evm.guard import ChainChecked, Fresh, HeadBook, KnownLogs, NoNulls, require_chain
 from chains.evm.http_wire import HttpWire, Sessions
 from chains.evm.jsonrpc import Request, RpcFault, value
@@ -108,7 +109,7 @@ class HttpTransport:
         """Like ``send``, results being ``msgspec.Raw``: for readers that parse into types of their own."""
         size = max(1, self.limits.batch)
         parts = [requests[i : i + size] for i in range(0, len(requests), size)]
-        answers = await _gather([self._top.send(part) for part in parts])
+        answers = await together([self._top.send(part) for part in parts])
         return [answer for part in answers for answer in part]
 
     async def prove(self) -> dict[str, EndpointError]:
@@ -158,15 +159,3 @@ class HttpTransport:
                 return socket.feed(str(value(answer)))
             failures.append(EndpointUnreachable(f"{endpoint.name}: does not let {params[0]} be subscribed"))
         raise failures[0] if failures else EndpointUnreachable(f"{self.chain}: no WebSocket endpoint is usable")
-
-
-async def _gather(parts: list[Coroutine[Any, Any, list[object]]]) -> list[list[object]]:
-    """Run at once; the first failure cancels the rest and is raised as itself, not as a group."""
-    if len(parts) == 1:
-        return [await parts[0]]
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(part) for part in parts]
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    return [task.result() for task in tasks]

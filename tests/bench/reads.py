@@ -4,7 +4,6 @@ import asyncio
 import logging
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -35,7 +34,7 @@ ABI = [
 ]  # fmt: skip
 GATHERED, BATCH = 50, 250
 ROUND_TRIP_S = 0.05
-UNLIMITED = TransportLimits(rate_per_s=10_000_000, concurrency=2, batch=1)
+UNLIMITED = TransportLimits(rate_per_s=10_000_000)
 
 
 def run() -> list[Row]:
@@ -81,8 +80,7 @@ async def _far(url: str, target: Address) -> list[Row]:
     provider = AsyncHTTPProvider(url)
     web3 = await best_of(1, {"web3.py": _gathered(AsyncWeb3(provider), *these)})
     await provider.disconnect()
-    limits = replace(UNLIMITED, concurrency=16)
-    async with HttpTransport(CHAIN, [url], limits=limits) as transport:
+    async with HttpTransport(CHAIN, [url], limits=UNLIMITED) as transport:
         at = await EvmClient(CHAIN, transport).head(Finality.LATEST)
         ours = await best_of(6, {"ours": _ours(transport, *these, at=at)})
     times = web3["web3.py"] / ours["ours"]

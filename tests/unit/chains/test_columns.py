@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from chains.caip import Address, ChainId
 from chains.errors import BadAnswer
 from chains.evm.client import EvmClient
-from chains.evm.columns import ColumnRead, from_hex, regular
+from chains.evm.columns import ColumnRead, Columns, from_hex, regular
 from chains.evm.multicall import decode_aggregate3
 from chains.types import Call
 from tests.kit.transport import FakeTransport, a_block
@@ -32,11 +32,19 @@ def read(count: int, words: int, chunk: int = 3) -> ColumnRead:
     return ColumnRead([Call(TARGET, bytes([i]) * 4) for i in range(count)], words, chunk=chunk)
 
 
+def decoded(wanted: ColumnRead, chunks: list[bytes]) -> Columns:
+    """Answers put in backwards: their order is that of the calls, not of their coming."""
+    columns = wanted.empty()
+    for chunk, data in reversed(list(enumerate(chunks))):
+        wanted.put(columns, chunk, data)
+    return columns
+
+
 @given(st.lists(st.lists(WORDS, min_size=2, max_size=2), min_size=1, max_size=8))
 def test_columns_are_the_words_of_every_answer(rows: list[list[int]]) -> None:
     results = [(True, b"".join(value.to_bytes(32) for value in row)) for row in rows]
     chunks = [aggregate(results[i : i + 3]) for i in range(0, len(results), 3)]
-    columns = read(len(rows), 2).decode(chunks)
+    columns = decoded(read(len(rows), 2), chunks)
     assert columns.ok.all()
     assert [columns.column(0), columns.column(1)] == [list(column) for column in zip(*rows, strict=True)]
     assert columns.unsigned() == pytest.approx(np.array(rows, float), rel=1e-15)
@@ -46,7 +54,7 @@ def test_columns_are_the_words_of_every_answer(rows: list[list[int]]) -> None:
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([0, 4, 32, 64, 96])), min_size=1, max_size=6))
 def test_an_answer_of_another_shape_marks_its_row_and_no_other(shapes: list[tuple[bool, int]]) -> None:
     results = [(ok, bytes([7]) * size) for ok, size in shapes]
-    columns = read(len(shapes), 2, chunk=9).decode([aggregate(results)])
+    columns = decoded(read(len(shapes), 2, chunk=9), [aggregate(results)])
     assert columns.ok.tolist() == [ok and size == 64 for ok, size in shapes]
     assert all(not columns.words[i].any() for i, ok in enumerate(columns.ok) if not ok)
 
