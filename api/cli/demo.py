@@ -21,7 +21,7 @@ from aggregator.report import MarginReport
 from aggregator.wiring import open_service, wire
 from api.cli import tables
 from api.cli.common import JsonOption, log_to_stderr
-from api.cli.loop import on_loop
+from api.cli.loop import on_loop, settle
 from api.cli.margin import to_json
 from api.cli.receiver import receiver
 from api.cli.serve import serving
@@ -120,6 +120,7 @@ class _Demo:
                 self._keeper(),
             ):
                 reports = await self._settled(service)
+                settle()
                 _print_all(self.console, reports)
                 await self._play(service)
                 self._goodbye(url, reports[0].portfolio.name)

@@ -27,7 +27,7 @@ from aggregator.workers.leases import UPKEEP
 from aggregator.workers.touched import TouchedLog
 from api.app import Deps, create_app
 from api.cli.common import ConfigOption, DevnetOption, log_to_stderr, settings_from
-from api.cli.loop import on_loop
+from api.cli.loop import on_loop, settle
 
 
 def serve(config: ConfigOption = None, devnet: DevnetOption = None) -> None:
@@ -53,6 +53,7 @@ async def run(settings: Settings, *, shared: bool = False) -> None:
         open_service(wired, shared=shared) as (service, store, notifier),
         serving(wired, service, store, notifier) as url,
     ):
+        settle()
         typer.echo(f"crossmargin answers at {url}/ (the page) and {url}/v1/accounts", err=True)
         await _asked_to_stop()
         typer.echo(
