@@ -1,6 +1,6 @@
 """One route as people and the API see it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from datetime import datetime
 
@@ -50,6 +50,17 @@ def no_route(mobility: Mobility, chains: Iterable[str]) -> tuple[str, ...]:
     """Directed pairs of chains that no open route joins: money cannot move between them, g = 1."""
     known = sorted(set(chains))
     return tuple(f"{u} to {v}" for u in known for v in known if u != v and not mobility.between(u, v))
+
+
+def closed(
+    routes: Iterable[Route], paused: Collection[str], by_owner: Collection[str], chains: Collection[str]
+) -> tuple[tuple[str, str], ...]:
+    """Bridges that stand still although they join some of these chains, each with the reason."""
+    near = {route.bridge for route in routes if {route.source, route.destination} <= set(chains)}
+    found = [(name, "the settings leave it out") for name in sorted(near & set(by_owner))]
+    still = sorted(near & set(paused) - set(by_owner))
+    found += [(name, "its own contracts refuse transfers, or cannot be asked") for name in still]
+    return tuple((f"bridge {name}", f"paused: {why}: nothing over it counts") for name, why in found)
 
 
 def _quantiles(route: Route) -> dict[str, float | None]:

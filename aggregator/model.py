@@ -75,8 +75,8 @@ class Model:
         if found is None:
             named = _hash_with(self.parts_hash, routes)
             found = replace(self, routes=routes, params_hash=named, _mobility={}, _others={})
-            while len(self._others) >= ROUTES_KEPT:
-                self._others.pop(next(iter(self._others)), None)
+            for old in list(self._others)[: 1 - ROUTES_KEPT]:  # several threads may come here at once
+                self._others.pop(old, None)
             self._others[routes] = found
         return found
 
