@@ -14,7 +14,8 @@ TIMED = frozenset({"too_late_to_bridge", "gap_not_closable", "bridge_in_time", "
 MOST = 3
 """Ways from one chain that are named, soonest first."""
 _NAMES = {"cctp": "CCTP", "ccip": "CCIP", "layerzero": "LayerZero", "op": "OP"}
-_LEAST_USD = 1.0
+_LEAST_USD, _LEAST_SHARE = 1.0, 0.01
+"""Less than that of all that could come is not named: money for gas is no help."""
 
 
 def route_words(
@@ -38,6 +39,8 @@ def route_words(
         if place is not None and account.id != target.id and help_.movable_usd[place] > _LEAST_USD:
             chain = account.at.chain
             free[chain] = free.get(chain, 0.0) + float(help_.movable_usd[place])
+    least = _LEAST_SHARE * sum(free.values())
+    free = {chain: usd for chain, usd in free.items() if usd >= least}
     here = target.at.chain
     to = names.get(here, here)
     parts = [f"{_dollars(free[here])} lies on {to} itself"] if here in free else []

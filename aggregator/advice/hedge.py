@@ -22,6 +22,7 @@ from risk.arrays import F64
 
 LEAST_HEDGE = 0.1
 LEAST_DELTA_USD = 10.0
+LEAST_SHARE = 0.01
 WAD = 18
 
 
@@ -36,7 +37,7 @@ def hedges(scene: Scene, quoted_at: dict[ChainId, int]) -> Iterator[Draft]:
             need, pieces = found
             about = f"trade {pieces[0][0].amount:.4f} {names[factor]} of perpetual against the portfolio's delta"
             yield _draft(scene, "hedge-delta", about, need, pieces)
-    for factor in np.flatnonzero(_large(greeks.vega_usd[rows]) & ~stable & (vega < 0)):
+    for factor in np.flatnonzero(_large(greeks.vega_usd[rows]) & ~stable):
         yield from _vega(scene, int(factor), float(delta[factor]), float(vega[factor]), quoted_at)
 
 
@@ -83,45 +84,61 @@ def _moves(deployment: ChainDeployment, leg: Position, factor: str) -> bool:
 
 # --- vega ---
 
+Held = tuple[VenueAccount, Position]
+
 
 def _vega(
     scene: Scene, factor: int, delta_usd: float, vega_usd: float, quoted_at: dict[ChainId, int]
 ) -> Iterator[Draft]:
-    """Buy the same share of every option that is short, as far as the quote of its owner pays for it."""
-    name = scene.assembled.arrays.factors.names[factor]
-    shorts = [a for a in scene.accounts if _short(scene, a, name)]
-    if not shorts:
+    """The same share of every option on the side that is too much: shorts are bought, longs are sold.
+
+    No more is bought than the quote of the owner pays for at the worst cost.
+    """
+    name, greeks = scene.assembled.arrays.factors.names[factor], scene.figures.greeks
+    options = _options(scene, name, 1 if vega_usd > 0 else -1)
+    rows = sorted({scene.assembled.rows[account.id] for account, _ in options})
+    share = min(1.0, vega_usd / float(greeks.vega_usd[rows, factor].sum())) if rows else 0.0
+    if vega_usd < 0 and options:
+        share *= min(_affordable(scene, options, owner, share) for owner in {a.account for a, _ in options})
+    need = _bearer(scene, options)
+    if share < LEAST_SHARE or need is None:
         return
-    rows = [scene.assembled.rows[a.id] for a in shorts]
-    greeks = scene.figures.greeks
-    share = min(1.0, vega_usd / float(greeks.vega_usd[rows, factor].sum()))
-    share *= min((_affordable(scene, shorts, owner, share) for owner in {a.account for a in shorts}), default=0.0)
-    if share < 0.01:
-        return
-    pieces = [
-        _bought(scene, account, Decimal(share).quantize(Decimal("0.0001"), ROUND_FLOOR)) for account in shorts
-    ]
-    left = delta_usd - share * float(greeks.delta_usd[rows, factor].sum())
+    part = Decimal(share).quantize(Decimal("0.0001"), ROUND_FLOOR)
+    pieces = [_traded(scene, account, leg, part) for account, leg in options]
+    moved = share * float(greeks.delta_usd[rows, factor].sum())
+    left = delta_usd - moved
     first = _delta(scene, name, left, quoted_at, either_way=True) if abs(left) > LEAST_DELTA_USD else None
-    need = all_needs(scene, max(shorts, key=lambda a: a.mm_requirement_usd))
-    if need is not None:
-        about = f"buy options against {100 * share:.0f} % of the short {name} options"
-        about = f"trade away the delta that will remain, then {about}" if first else about
-        yield _draft(scene, "hedge-vega", about, need, [*(first[1] if first else []), *pieces])
+    verb = "sell" if vega_usd > 0 else "buy options against"
+    about = f"{verb} {100 * share:.0f} % of the {'long' if vega_usd > 0 else 'short'} {name} options"
+    about = f"trade away the delta that will remain, then {about}" if first else about
+    yield _draft(scene, "hedge-vega", about, need, [*(first[1] if first else []), *pieces])
 
 
-def _short(scene: Scene, account: VenueAccount, factor: str) -> bool:
-    here = scene.deployments[account.at.chain]
-    legs = [p for p in account.positions if p.kind is PositionKind.OPTION]
-    known = account.id in scene.assembled.rows and account.venue == moves.LYRA
-    return known and len(legs) == 1 and legs[0].raw < 0 and _moves(here, legs[0], factor)
+def _bearer(scene: Scene, options: list[Held]) -> Need | None:
+    """The account that is judged by the hedge: one of the options', or the largest; None where nobody owes."""
+    mine = {account.id for account, _ in options}
+    order = sorted(scene.accounts, key=lambda a: (a.id not in mine, -a.mm_requirement_usd))
+    return next((need for account in order if (need := all_needs(scene, account)) is not None), None)
 
 
-def _affordable(scene: Scene, shorts: list[VenueAccount], owner: str, share: float) -> float:
+def _options(scene: Scene, factor: str, side: int) -> list[Held]:
+    """Lyra's options of a factor that are long (1) or short (-1)."""
+    known = (a for a in scene.accounts if a.venue == moves.LYRA and a.id in scene.assembled.rows)
+    return [
+        (account, leg)
+        for account in known
+        for leg in account.positions
+        if leg.kind is PositionKind.OPTION
+        and leg.raw * side > 0
+        and _moves(scene.deployments[account.at.chain], leg, factor)
+    ]
+
+
+def _affordable(scene: Scene, options: list[Held], owner: str, share: float) -> float:
     """Part of the purchase that the quote in the owner's wallet pays for, at the worst cost."""
-    mine = [a for a in shorts if a.account == owner]
-    cost = sum(lyra.worst_cost(a, _leg(a), int(abs(_leg(a).raw) * share)) for a in mine)
-    quote = _quote(scene, mine[0])
+    mine = [(account, leg) for account, leg in options if account.account == owner]
+    cost = sum(lyra.worst_cost(account, leg, int(abs(leg.raw) * share)) for account, leg in mine)
+    quote = _quote(scene, mine[0][0])
     idle = (a for a in scene.accounts if a.account == owner and a.equity_usd is None)
     held = sum(
         p.raw for a in idle for p in a.positions if p.kind is PositionKind.HOLDING and p.asset == quote.asset
@@ -129,17 +146,17 @@ def _affordable(scene: Scene, shorts: list[VenueAccount], owner: str, share: flo
     return min(1.0, held / cost) if cost else 0.0
 
 
-def _bought(scene: Scene, account: VenueAccount, share: Decimal) -> Piece:
-    leg, here = _leg(account), scene.deployments[account.at.chain]
-    amount = int(abs(leg.raw) * share)
-    calls = lyra.buy(account, here, _quote(scene, account), amount)
-    eta = eta_of(scene, *at_home(scene, account.at.chain))
-    size, price = Decimal(amount).scaleb(-WAD), leg.venue_price_usd or ZERO
-    return trade_piece(StepKind.HEDGE, account, leg.label.replace(" short", ""), size, price, eta, calls)
-
-
-def _leg(account: VenueAccount) -> Position:
-    return next(p for p in account.positions if p.kind is PositionKind.OPTION)
+def _traded(scene: Scene, account: VenueAccount, leg: Position, share: Decimal) -> Piece:
+    here, amount = scene.deployments[account.at.chain], int(abs(leg.raw) * share)
+    sells = leg.raw > 0
+    if sells:
+        calls = lyra.sell(account, here, leg, amount)
+    else:
+        calls = lyra.buy(account, here, leg, _quote(scene, account), amount)
+    eta, size = eta_of(scene, *at_home(scene, account.at.chain)), Decimal(amount).scaleb(-WAD)
+    name = leg.label.replace(" short", "").replace(" long", "")
+    price = leg.venue_price_usd or ZERO
+    return trade_piece(StepKind.HEDGE, account, name, -size if sells else size, price, eta, calls)
 
 
 def _quote(scene: Scene, account: VenueAccount) -> AssetInfo:

@@ -166,6 +166,25 @@ async def test_delta_then_vega_is_hedged_with_options_of_the_market(devnet_snaps
     assert sorted((p[2], p[3]) for p in longs)[:2] == [(0, 60 * 10**18), (1, 60 * 10**18)]
 
 
+async def test_options_that_are_too_many_are_sold_back_to_the_market(devnet_snapshot):
+    world, name = devnet_snapshot, "short-strangle"
+    lyra = world.chains[OPTIMISM].lyra
+    owner = owner_of(plan_for(await advice_of(world, name, {"coverage": "2"}), "fund"))
+    with_gas(world, OPTIMISM, owner)
+    lyra.fund(owner, quote=200_000)
+    with_gas(world, ARBITRUM, owner)
+    world.chains[ARBITRUM].perp.deposit(owner, 200_000)  # the delta that remains is traded there
+    position = lyra.open_long(owner, lyra.strike(3200), True, 200)
+    lyra.update_greeks()
+    world.meet()
+    plan = plan_for(await advice_of(world, name, {"coverage": "2"}), "hedge-vega")
+    (sold,) = (step for step in plan.steps if "3200 call" in step.asset)
+    assert -200 < sold.amount < -20
+    carry_out(world, plan)
+    assert lyra.position(position)[3] == 200 * 10**18 + int(sold.amount.scaleb(18))
+    assert abs((await report_of(world, name)).greeks.vega_usd.get("ETH", 0)) < 20
+
+
 # --- collateral into repayment ---
 
 

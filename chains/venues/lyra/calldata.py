@@ -67,10 +67,10 @@ def reduce(account: VenueAccount, deployment: ChainDeployment, share: Decimal) -
 
 
 def buy(
-    account: VenueAccount, deployment: ChainDeployment, quote: AssetInfo, amount: int
+    account: VenueAccount, deployment: ChainDeployment, leg: Position, quote: AssetInfo, amount: int
 ) -> tuple[Transaction, ...]:
-    """Buy options of the strike and kind that the account is short of, as a position of their own."""
-    leg, market = _leg(account), _market(account, deployment)
+    """Buy options of the strike and kind of a short, as a position of their own."""
+    market = _market(account, deployment)
     kind = OptionType.LONG_CALL if OptionType[leg.details["type"].upper()].is_call else OptionType.LONG_PUT
     cost = worst_cost(account, leg, amount)
     trade = (_number(leg, "strike_id"), 0, 1, int(kind), amount, 0, 0, cost)
@@ -82,11 +82,27 @@ def buy(
     )
 
 
+def sell(
+    account: VenueAccount, deployment: ChainDeployment, leg: Position, amount: int
+) -> tuple[Transaction, ...]:
+    """Sell part of a long back to the market; raises ValueError for more than there is."""
+    if not 0 < amount <= leg.raw:
+        raise ValueError(f"{leg.label}: cannot sell {amount} of {leg.raw}")
+    mark, spot = leg.venue_price_usd or Decimal(0), _spot(account)
+    least = max(0, int(amount * (mark * (1 - PRICE_SLACK) - spot * SPOT_SLACK)))
+    call = _CLOSE.call(_market(account, deployment), _trade(leg, amount, 0, least, NO_LIMIT))
+    about = f"sell {Decimal(amount).scaleb(-18):f} of {leg.label}"
+    return (unsigned(account_chain(account.account), account_address(account.account), call, about),)
+
+
 def worst_cost(account: VenueAccount, leg: Position, amount: int) -> int:
     """Most that a purchase of ``amount`` may cost, quote units."""
-    spot = next(e.instrument.venue_price_usd for e in account.exposures if isinstance(e.instrument, Option))
-    mark = leg.venue_price_usd or Decimal(0)
+    mark, spot = leg.venue_price_usd or Decimal(0), _spot(account)
     return int((amount * (mark * (1 + PRICE_SLACK) + spot * SPOT_SLACK)).to_integral_value(ROUND_CEILING))
+
+
+def _spot(account: VenueAccount) -> Decimal:
+    return next(e.instrument.venue_price_usd for e in account.exposures if isinstance(e.instrument, Option))
 
 
 def quote_asset(account: VenueAccount, deployment: ChainDeployment) -> Address:

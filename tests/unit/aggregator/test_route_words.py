@@ -47,6 +47,15 @@ def test_money_on_the_same_chain_and_chains_without_a_route_are_named():
     )
 
 
+def test_money_for_gas_is_not_named():
+    here, near, far = (
+        perp(CHAINS[0], "10", "5000"),
+        holding(CHAINS[0], "USDC", "6"),
+        holding(CHAINS[1], "USDC", "900"),
+    )
+    assert words([here, near, far], [0.0, 6.0, 900.0]) == "two to one has no open route"
+
+
 def test_nothing_is_said_where_time_does_not_decide_or_nothing_is_free():
     here, there = perp(CHAINS[1], "10", "5000"), holding(CHAINS[0], "USDC", "900")
     assert words([here, there], [0.0, 900.0], code="below_local_floor") == ""
