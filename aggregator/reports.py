@@ -11,7 +11,7 @@ from importlib.metadata import version
 import numpy as np
 
 from aggregator.assemble import Assembled, Gap, assemble
-from aggregator.bridge_view import no_route
+from aggregator.bridge_view import closed, no_route
 from aggregator.clock import unix
 from aggregator.figures import Figures, compute
 from aggregator.lines import position_lines, venue_line
@@ -77,6 +77,12 @@ class Member:
     accounts: tuple[AccountId, ...]
     found: tuple[VenueAccount, ...]
     failures: tuple[ReadFailure, ...]
+
+    @property
+    def chains(self) -> frozenset[ChainId]:
+        """Where something was found, or may be but could not be read."""
+        lost = (account_chain(failure.account) for failure in self.failures)
+        return frozenset((*(account.at.chain for account in self.found), *lost))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +160,7 @@ class _Context:
             status=help_.status.status,
             status_reason=self._first(member, gaps) if help_.status.status is Status.UNKNOWN else reason,
             binding_account=None if binding is None else member.found[binding].id,
-            no_route=no_route(model.mobility(self.world.paused), (a.at.chain for a in member.found)),
+            no_route=no_route(model.mobility(self.world.paused), member.chains),
             venues=lines,
             positions=position_lines(member.found, self.maker.registry, self.book, model.routes),
             **sums,
@@ -224,6 +230,8 @@ class _Context:
             if condition.status != ChainStatus.OK
         ]
         shaky += self._aged()
+        model, paused = self.maker.model, self.world.paused
+        shaky += closed(model.routes, paused, model.settings.paused_bridges, member.chains)
         lines = tuple(Degraded(what=what, reason=reason) for what, reason in (*chains, *gaps, *shaky))
         return DataQuality(complete=not gaps, staleness_s=age, degraded=lines)
 
