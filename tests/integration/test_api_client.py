@@ -15,7 +15,8 @@ from tests.integration.test_api_specification import running
 from tests.kit.api import NAME
 
 PATH = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
-GUIDE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+GUIDE = re.split(r"^## ", README.partition("## Integrate in five minutes")[2], maxsplit=1, flags=re.M)[0]
 
 
 @pytest.fixture(scope="module")
