@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import time
 
 import pytest
@@ -43,6 +44,7 @@ async def test_event_is_looked_at_long_before_the_next_scan(kind, devnet_snapsho
             seconds = time.monotonic() - began
         others = [await store.latest(p.name) for p in world.portfolios if p.name != NAME and p.accounts]
     assert second.net_value_usd - first.net_value_usd > 1000
+    sys.stdout.write(f"in a report {seconds:.2f} s after it was sent\n")
     assert seconds < 20
     assert {report.as_of.time for report in others} == {first.as_of.time}, "only the portfolio of the event"
     assert metrics.REGISTRY.get_sample_value("crossmargin_index_lag_blocks", {"chain": "eip155:42161"}) == 0

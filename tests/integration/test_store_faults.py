@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -67,6 +70,61 @@ async def test_a_full_disk_writes_nothing_half_and_room_ends_it(tmp_path):
     assert await store.count_reports() == done * TOGETHER
     assert await whole(store) == (0, 0, 0)
     limit[0] += 10_000
+    await store.append(portfolios(done), status_change, ["hook"])
+    assert await store.count_reports() == (done + 1) * TOGETHER
+    assert await whole(store) == (0, 0, 0)
+    await store.close()
+
+
+@pytest.fixture
+def small_disk(own_postgres, tmp_path) -> Iterator[tuple[str, Callable[[], None]]]:
+    """A database on a disk of 24 MB, and what makes the disk larger."""
+    if os.geteuid():
+        pytest.skip("a small disk is mounted by root only")
+    disk = Path(tempfile.mkdtemp(prefix="cm-disk-"))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=755", "tmpfs", str(disk)], check=True)
+    try:
+        space = disk / "space"
+        space.mkdir()
+        shutil.chown(space, own_postgres.data.stat().st_uid)
+        own_postgres.server.psql(f"CREATE TABLESPACE small LOCATION '{space}';")
+        dsn = own_postgres.new_database("TABLESPACE small")
+        yield dsn, lambda: subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
+        own_postgres.server.psql(f"DROP DATABASE {dsn.rpartition('/')[2].partition('?')[0]} WITH (FORCE);")
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+        disk.rmdir()
+
+
+async def fill_up(store) -> None:
+    some = sa.text("INSERT INTO filler SELECT repeat('x', 1900) FROM generate_series(1, 40)")
+    for _ in range(10_000):
+        async with store.transaction(writing=True) as connection:
+            await connection.execute(some)
+
+
+@pytest.mark.postgres
+async def test_a_full_disk_under_postgres_writes_nothing_half_and_room_ends_it(small_disk):
+    dsn, enlarge = small_disk
+    store = await Store.open(dsn)
+    await store.append(portfolios(0), status_change, ["hook"])
+    async with store.transaction(writing=True) as connection:
+        await connection.execute(sa.text("CREATE TABLE filler (content text)"))
+    with pytest.raises(SQLAlchemyError):  # full to the last page
+        await fill_up(store)
+    done, failed = 1, 0
+    for i in range(1, 400):
+        try:
+            await store.append(portfolios(i), status_change, ["hook"])
+            done += 1
+        except SQLAlchemyError:
+            failed += 1
+            if failed == 3:
+                break
+    assert failed == 3
+    assert await store.count_reports() == done * TOGETHER
+    assert await whole(store) == (0, 0, 0)
+    await asyncio.to_thread(enlarge)
     await store.append(portfolios(done), status_change, ["hook"])
     assert await store.count_reports() == (done + 1) * TOGETHER
     assert await whole(store) == (0, 0, 0)

@@ -23,9 +23,9 @@ class PostgresServer:
     numbers: object
     data: Path
 
-    def new_database(self) -> str:
+    def new_database(self, options: str = "") -> str:
         name = f"store_{next(self.numbers)}"
-        self.server.psql(f"CREATE DATABASE {name};")
+        self.server.psql(f"CREATE DATABASE {name} {options};")
         return self.server.get_uri(name).replace("postgresql://", "postgresql+asyncpg://", 1)
 
     def restart(self) -> None:
