@@ -1,8 +1,9 @@
 """Idle holdings of an address: the chain's own coin and registered tokens. Nothing can be liquidated here.
 
 MM = 0 and E = value x (1 - haircut), with the haircut by class of asset. No venue prices what lies idle, so E in
-dollars is left to the price book: the exposures say it. Receipt tokens of lending markets are not holdings, since
-the market's own reader counts what they stand for.
+dollars is left to the price book: the exposures say it. Receipts are not holdings, even registered as assets:
+tokens of lending markets and NFTs of positions are found by what their contracts answer, and the reader of their
+venue counts what they stand for.
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,7 +37,15 @@ VENUE = VenueId("wallet")
 COIN_BALANCE = Function("getEthBalance(address)", "(uint256)")
 BALANCE = Function("balanceOf(address)", "(uint256)")
 UNDERLYING = Function("UNDERLYING_ASSET_ADDRESS()", "(address)")
-"""Answered by Aave's receipt and debt tokens only; plain tokens revert or answer nothing."""
+COMET_FEED = Function("baseTokenPriceFeed()", "(address)")
+IS_NFT = Function("supportsInterface(bytes4)", "(bool)")
+ERC721 = bytes.fromhex("80ac58cd")
+"""Interface of position NFTs (Uniswap, Lyra, Derive)."""
+
+
+def receipt_calls(token: Address) -> tuple[Call, ...]:
+    """Questions that only receipts answer: Aave's tokens, Compound's markets, NFTs. Plain tokens revert."""
+    return UNDERLYING.call(token), COMET_FEED.call(token), IS_NFT.call(token, ERC721)
 
 
 class HoldingsReader(OneChainReader):
@@ -53,14 +62,15 @@ class HoldingsReader(OneChainReader):
     async def _read(self, accounts: Sequence[AccountId], at: BlockRef) -> ReadResult:
         """Holdings at the cut's block; an address that holds nothing produces nothing."""
         tokens = [token for info in self._infos if (token := self._token(info))]
-        calls = [UNDERLYING.call(token) for token in tokens]
+        asked = [(token, call) for token in tokens for call in receipt_calls(token)]
+        calls = [call for _, call in asked]
         calls += [self._balance_call(info, account) for account in accounts for info in self._infos]
         results = await self._client.call(calls, at)
-        receipts = {t for t, result in zip(tokens, results, strict=False) if is_receipt(result)}
+        receipts = {t for (t, _), result in zip(asked, results, strict=False) if is_receipt(result)}
         counted = [i for i, info in enumerate(self._infos) if self._token(info) not in receipts]
         read = []
         for n, account in enumerate(accounts):
-            start = len(tokens) + n * len(self._infos)
+            start = len(asked) + n * len(self._infos)
             balances = [(self._infos[i], results[start + i]) for i in counted]
             read.append(decode_holdings(account, at, balances, self._haircuts))
         return ReadResult(
@@ -79,7 +89,7 @@ class HoldingsReader(OneChainReader):
 
 
 def is_receipt(result: CallResult) -> bool:
-    """A token that names an underlying asset is a claim on a lending market, or a debt to it."""
+    """Whether one of ``receipt_calls`` says so: an underlying asset, a feed, or that it is an NFT."""
     return result.success and len(result.data) == 32 and any(result.data)
 
 

@@ -179,6 +179,31 @@ def test_command_forks_watches_and_forgets(devnet, tmp_path):
     assert "crossmargin fork up" in str(gone.exception)
 
 
+def test_command_forks_several_chains_each_at_its_block(devnet, tmp_path):
+    world, folder = worldfile.path_of(devnet.state_dir), str(tmp_path / "forks")
+    blocks = {
+        chain: int(anvil.rpc(devnet.rpc_urls[chain], "eth_blockNumber"), 16) - back
+        for chain, back in ((ARBITRUM, 5), (BASE, 9))
+    }
+    wanted = [f"--chain={chain}={devnet.rpc_urls[chain]}@{number}" for chain, number in blocks.items()]
+    command = [sys.executable, "-c", "from api.cli.main import main; main()", "fork", "up", *wanted]
+    command += ["--deployments", str(world), "--state", folder]
+    up = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        assert up.returncode == 0, up.stderr
+        found = worldfile.read(tmp_path / "forks")
+        urls = {node.chain: node.http_url for node in found.nodes}
+        assert set(urls) == set(blocks)
+        for chain, number in blocks.items():
+            there, here = (anvil.rpc(url, "eth_getBlockByNumber", hex(number), False)
+                           for url in (devnet.rpc_urls[chain], urls[chain]))  # fmt: skip
+            assert there["hash"] == here["hash"]
+            assert int(anvil.rpc(urls[chain], "eth_blockNumber"), 16) == number
+            assert anvil.rpc(urls[chain], "eth_chainId") == hex(int(chain.partition(":")[2]))
+    finally:
+        assert crossmargin("fork", "down", "--state", folder).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
-from chains.caip import AccountId, ChainId
+from chains.caip import AccountId, Address, ChainId, account_address, erc20
 from chains.cut import cut
 from chains.devnet.clock import wall_s
 from chains.devnet.world import World
@@ -15,6 +15,7 @@ from chains.evm.rpc import HttpTransport
 from chains.haircuts import Haircuts
 from chains.types import Cut, Finality, ReadResult
 from chains.venues.catalogue import readers_of
+from chains.venues.holdings import HoldingsReader
 from tests.kit.venue_contract import WITHOUT_FIGURES, venue_contract
 
 pytestmark = pytest.mark.devnet
@@ -75,3 +76,30 @@ async def test_nothing_is_counted_by_two_venues(seen: Seen) -> None:
             symbols = [position.label.split()[0] for position in account.positions]
             assert len(set(symbols)) == len(symbols), (account.id, chain)
     assert "wallet" in WITHOUT_FIGURES
+
+
+def receipts(devnet: World, number: int) -> list[Address]:
+    """What stands for positions on a chain: aTokens and debt tokens, NFTs of options and of liquidity."""
+    world, venues = devnet.chains[number], devnet.deployments[ChainId(f"eip155:{number}")].venues
+    nfts = [venues["uniswap-v3"]["position_manager"]] if "uniswap-v3" in venues else []
+    nfts += [venues["lyra-v1"]["ETH.option_token"]] if "lyra-v1" in venues else []
+    pool = world.aave.pool.functions
+    reserves = [pool.getReserveData(world.ctx.token(symbol)).call() for symbol in ("WETH", "USDC")]
+    return nfts + [Address(reserve[place]) for reserve in reserves for place in (8, 10)]
+
+
+@pytest.mark.parametrize("number", [1, 10, 42161])
+async def test_receipts_that_somebody_registers_as_assets_are_still_no_holdings(
+    seen: Seen, devnet: World, number: int
+) -> None:
+    chain, ctx = ChainId(f"eip155:{number}"), devnet.chains[number].ctx
+    known, tokens = devnet.deployments[chain], receipts(devnet, number)
+    extra = tuple(replace(known.assets[-1], asset=erc20(chain, t), symbol=f"R{i}") for i, t in enumerate(tokens))
+    addresses = {account_address(account) for account in seen.accounts}
+    contracts = [ctx.deployer.at(token, ctx.tokens["WETH"].abi).functions for token in tokens]
+    assert any(token.balanceOf(address).call() for token in contracts for address in addresses), "nobody holds one"
+    async with HttpTransport(chain, [devnet.rpc_urls[chain]]) as transport:
+        client = EvmClient(chain, transport)
+        reader = HoldingsReader(client, replace(known, assets=(*known.assets, *extra)))
+        result = await reader.read(seen.accounts, seen.cut)
+    assert result.accounts == seen.results["wallet", chain].accounts

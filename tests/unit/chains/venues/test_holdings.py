@@ -6,8 +6,19 @@ import pytest
 
 from chains.caip import Address, ChainId, account_id, erc20, native
 from chains.deployments import AssetInfo, ChainDeployment
+from chains.evm.abi import Function
 from chains.types import CallResult, Cut, Exposure, ReadFailure, Spot, VenueAccount
-from chains.venues.holdings import BALANCE, COIN_BALANCE, UNDERLYING, Haircuts, HoldingsReader, decode_holdings
+from chains.venues.holdings import (
+    BALANCE,
+    COIN_BALANCE,
+    COMET_FEED,
+    ERC721,
+    IS_NFT,
+    UNDERLYING,
+    Haircuts,
+    HoldingsReader,
+    decode_holdings,
+)
 from tests.kit.transport import FakeChainClient, a_block
 
 CHAIN = ChainId("eip155:1")
@@ -61,7 +72,16 @@ def test_a_haircut_outside_its_range_is_refused(haircut: str) -> None:
         Haircuts(stable=Decimal(haircut))
 
 
-async def test_a_receipt_token_is_no_holding() -> None:
+@pytest.mark.parametrize(
+    ("function", "arguments", "answer"),
+    [
+        (UNDERLYING, [], bytes(12) + bytes.fromhex(USDC_AT[2:])),
+        (COMET_FEED, [], bytes(12) + bytes.fromhex(USDC_AT[2:])),
+        (IS_NFT, [ERC721], (1).to_bytes(32)),
+    ],
+    ids=["aave", "compound", "nft"],
+)
+async def test_a_receipt_token_is_no_holding(function: Function, arguments: list[object], answer: bytes) -> None:
     client = FakeChainClient(CHAIN)
     client.set(COIN_BALANCE, MULTICALL3, [HOLDER], (0).to_bytes(32))
     for token in (USDC_AT, A_USDC_AT):
@@ -70,7 +90,8 @@ async def test_a_receipt_token_is_no_holding() -> None:
     reader, cut = HoldingsReader(client, deployment), Cut({CHAIN: BLOCK})
     (both,) = (await reader.read([ACCOUNT], cut)).accounts
     assert [position.asset for position in both.positions] == [USDC.asset, A_USDC.asset]
-    client.set(UNDERLYING, A_USDC_AT, [], bytes(12) + bytes.fromhex(USDC_AT[2:]))
+    client.set(IS_NFT, USDC_AT, [ERC721], bytes(32))
+    client.set(function, A_USDC_AT, arguments, answer)
     (one,) = (await reader.read([ACCOUNT], cut)).accounts
     assert [position.asset for position in one.positions] == [USDC.asset]
 
