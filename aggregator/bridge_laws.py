@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,11 @@ def known_bridges() -> tuple[str, ...]:
     return tuple(dict.fromkeys(route.bridge for route in (*load_routes(), *load_routes(name=MORE))))
 
 
+@cache
+def _known_routes() -> frozenset[Key]:
+    return frozenset((route.bridge, route.source, route.destination) for route in defaults(known_bridges()))
+
+
 def laws(routes: Iterable[Route], observations: Iterable[Observation], now: datetime) -> tuple[Law, ...]:
     """Routes updated by the observations of the last 90 days."""
     seen = _grouped(observations, now)
@@ -128,6 +134,9 @@ def _observation(path: Path, number: int, row: Mapping[str, str]) -> Observation
         )
     if source == destination:
         raise ObservationError(f"{path}: row {number}: source and destination are both {source}")
+    if (row["bridge"], source, destination) not in _known_routes():
+        ends = f"from {source} to {destination}"
+        raise ObservationError(f"{path}: row {number}: {row['bridge']} has no latency law {ends}: remove the row")
     if latency is not None and not 0 < latency < np.inf:
         raise ObservationError(
             f"{path}: row {number}: latency_s must be a positive number, was {row['latency_s']}"

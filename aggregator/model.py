@@ -107,6 +107,11 @@ def load_model(settings: ModelSettings, chains: Sequence[ChainId]) -> Model:
         raise ConfigError(
             f"model.bridges: no latency law for {unknown[0]!r}; there are {', '.join(sorted(known))}"
         )
+    if strange := sorted(set(settings.paused_bridges) - known - set(chains)):
+        # A misspelt name would leave the bridge open that its owner takes for closed.
+        raise ConfigError(
+            f"model.paused_bridges: no bridge or chain {strange[0]!r}; there are {', '.join(sorted(known))}"
+        )
     path = settings.bridge_observations
     seen = read_observations(path) if path else ()
     used = laws(defaults(settings.bridges), seen, utc_now())

@@ -16,6 +16,9 @@ from risk.errors import ParameterError, RiskInputError
 from risk.latency import LatencyLaw, Lognormal
 from risk.scanlaw import DAY_S
 
+ROW = ("source", "destination", "q1_s", "median_s", "q3_s", "mark")
+MARKS = ("M", "m", "D", "A")
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -52,21 +55,34 @@ def load_routes(horizon_s: float = DAY_S, name: str = "routes_v1.toml") -> tuple
 
 def parse_routes(text: str, horizon_s: float = DAY_S) -> tuple[Route, ...]:
     """Read the file's format; raises ParameterError that names the bridge and the row."""
-    content = tomllib.loads(text)
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ParameterError(f"routes: not TOML: {error}") from None
+    missing = [name for name in ("bridges", "chains") if not isinstance(content.get(name), dict)]
+    if missing:
+        raise ParameterError(f"{missing[0]}: no such table; the file needs [chains] and [bridges.NAME]")
     found: list[Route] = []
     for bridge, table in content["bridges"].items():
+        if not isinstance(table, dict) or not isinstance(table.get("routes"), list):
+            raise ParameterError(f"bridges.{bridge}.routes: give a list of rows {ROW}")
         for number, row in enumerate(table["routes"]):
             try:
                 found.append(_route(bridge, table, row, content, horizon_s))
-            except (KeyError, TypeError, ValueError) as error:
+            except KeyError as error:
+                raise ParameterError(f"bridges.{bridge}.{error.args[0]}: missing; every bridge gives it") from None
+            except (TypeError, ValueError) as error:
                 raise ParameterError(f"bridges.{bridge}.routes[{number}] = {row}: {error}") from error
     return tuple(found)
 
 
-def _route(
-    bridge: str, table: Mapping[str, Any], row: list[Any], content: Mapping[str, Any], horizon_s: float
-) -> Route:
+def _route(bridge: str, table: Mapping[str, Any], row: Any, content: Mapping[str, Any], horizon_s: float) -> Route:
+    if not isinstance(row, list) or len(row) != len(ROW) or row[-1] not in MARKS:
+        raise RiskInputError(f"a row is {ROW} with one of the marks {', '.join(MARKS)}")
     source, destination, q1_s, median_s, q3_s, mark = row
+    chains = content["chains"]
+    if strange := [name for name in (source, destination) if name not in chains]:
+        raise RiskInputError(f"{strange[0]!r} is not in [chains], which has {', '.join(chains)}: add it there")
     challenge = table.get("challenge_s", {})
     law = LatencyLaw(
         body=Lognormal.from_quartiles(q1_s, median_s, q3_s),
@@ -83,7 +99,6 @@ def _route(
         raise RiskInputError(f"capacity_usd: must be above 0, was {capacity_usd}; leave the bridge out")
     if not np.isfinite(law.quantile(0.5)):
         raise RiskInputError("no finite quantile: more than half of all transfers would never arrive")
-    chains = content["chains"]
     return Route(chains[source], chains[destination], bridge, law, _float(table, "fee_bps"), capacity_usd, mark)
 
 

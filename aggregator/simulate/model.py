@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from aggregator.report import Amount, Frozen, MarginReport
 
@@ -115,9 +115,16 @@ class RouteChange(Asked):
     source: str | None = Field(default=None, max_length=60)
     destination: str | None = Field(default=None, max_length=60)
     fee_bps: float | None = Field(default=None, ge=0, lt=10_000)
-    capacity_usd: float | None = Field(default=None, ge=0, le=1e15)
+    capacity_usd: float | None = Field(default=None, gt=0, le=1e15)
+    """A bridge that takes nothing is named in ``paused_bridges``."""
     delay_s: float | None = Field(default=None, ge=0, le=1e8)
     """Later than usual, every transfer."""
+
+    @model_validator(mode="after")
+    def _ends(self) -> "RouteChange":
+        if self.source is not None and self.source == self.destination:
+            raise ValueError(f"source and destination are both {self.source[:40]!r}: a route joins two chains")
+        return self
 
 
 class ModelChange(Asked):

@@ -1,6 +1,5 @@
 """Answering what-if questions: the world as it was read, changed, and handed to the maker of reports."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,6 +17,7 @@ from aggregator.model import Model, load_model
 from aggregator.portfolios import Portfolios
 from aggregator.report import MarginReport
 from aggregator.reports import ReportMaker, World
+from aggregator.simulate.bridges import rerouted, standing
 from aggregator.simulate.changes import moved, with_collateral, with_position
 from aggregator.simulate.hypothetical import CannotSimulate, Maker
 from aggregator.simulate.model import (
@@ -60,7 +60,7 @@ class WhatIf:
         base = self._accounts(asked, world, book)
         changed = replace(maker, model=model)
         before = self._before_of(asked, world, base, book)
-        paused = world.paused | frozenset(asked.changes.paused_bridges)
+        paused = world.paused | standing(asked.changes.paused_bridges, model)
         accounts, moved_book = self._after(asked.changes, base, book, model.routes)
         after_world = replace(world, paused=paused, routes=None)
         after = self._make(changed, after_world, accounts, moved_book, asked.portfolio or HYPOTHETICAL)
@@ -219,7 +219,7 @@ class WhatIf:
         if key not in self._models:
             model = _altered(base, given) if given else base
             if routes:
-                model = _rerouted(model, routes)
+                model = rerouted(model, routes)
             while len(self._models) >= MODELS_KEPT:
                 self._models.pop(next(iter(self._models)))
             self._models[key] = model
@@ -293,32 +293,6 @@ def _altered(model: Model, given: Mapping[str, Any]) -> Model:
     except (ConfigError, HistoryError) as error:
         raise CannotSimulate(f"model: {error}") from None
     return other.using(model.routes)
-
-
-def _rerouted(model: Model, changes: Sequence[RouteChange]) -> Model:
-    """The model with other routes; its hash says so."""
-    routes, hit = list(model.routes), False
-    for change in changes:
-        for i, route in enumerate(routes):
-            ends = (change.source in {None, route.source}, change.destination in {None, route.destination})
-            if route.bridge == change.bridge and all(ends):
-                routes[i], hit = _route(route, change), True
-        if not hit:
-            raise CannotSimulate(f"changes.routes: no route of {change.bridge[:40]!r} between those chains")
-    digest = hashlib.sha256(f"{model.params_hash}{changes!r}".encode()).hexdigest()
-    return replace(model, routes=tuple(routes), params_hash=digest, _mobility={}, _others={})
-
-
-def _route(route: Route, change: RouteChange) -> Route:
-    law = route.law
-    if change.delay_s is not None:
-        law = replace(law, challenge_s=law.challenge_s + change.delay_s)
-    return replace(
-        route,
-        law=law,
-        fee_bps=route.fee_bps if change.fee_bps is None else change.fee_bps,
-        capacity_usd=route.capacity_usd if change.capacity_usd is None else change.capacity_usd,
-    )
 
 
 def _nothing(now: datetime) -> World:
