@@ -13,8 +13,8 @@ from aggregator.devnet_settings import devnet_settings
 from aggregator.wiring import open_service, wire
 from api.cli.main import app
 from api.cli.serve import serving
-from chains.devnet import tokens
 from chains.devnet.acts import ARBITRUM
+from tests.kit.supply import supply_for
 
 pytestmark = pytest.mark.devnet
 NAME = "steady-lender"
@@ -49,14 +49,6 @@ async def test_event_is_looked_at_long_before_the_next_scan(kind, devnet_snapsho
     assert {report.as_of.time for report in others} == {first.as_of.time}, "only the portfolio of the event"
     assert metrics.REGISTRY.get_sample_value("crossmargin_index_lag_blocks", {"chain": "eip155:42161"}) == 0
     assert metrics.REGISTRY.get_sample_value("crossmargin_index_lag_seconds", {"chain": "eip155:42161"}) is not None
-
-
-def supply_for(chain, user: str, usdc: int) -> None:
-    """Somebody else supplies on behalf of the user."""
-    ctx, pool = chain.ctx, chain.aave.pool
-    raw = tokens.mint(ctx, "USDC", ctx.deployer.owner, usdc)
-    tokens.approve(ctx, "USDC", ctx.deployer.owner, pool.address)
-    ctx.deployer.send(pool.functions.supply(ctx.token("USDC"), raw, user, 0))
 
 
 async def until(store, not_id):
