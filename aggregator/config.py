@@ -76,6 +76,8 @@ class TargetSettings(Section):
     """Least health of every account that can be liquidated; None: its own floor and horizon decide."""
     coverage: Decimal = Field(default=Decimal("1.0"), ge=0)
     """Least multiple of what the horizon may cost that an account should hold itself."""
+    liquidity_coverage: Decimal | None = Field(default=None, ge=0)
+    """Least of what an account holds and what can arrive in time, over what it may lose; None: not asked for."""
     ratio: Decimal = Field(default=Decimal("1.0"), ge=0)
     """Least margin ratio of the portfolio."""
 

@@ -148,7 +148,10 @@ def _quiet(view: Scene, bands: Bands) -> str:
 
 
 def _words(lacking: tuple[Need, ...], plans: list[Plan]) -> str:
-    names = ", ".join(need.account.id for need in lacking)
+    names = ", ".join(need.account.id for need in lacking if not need.less_only)
+    if any(need.less_only for need in lacking):
+        names += ", " if names else ""
+        names += "the portfolio's margin ratio"
     if not plans:
         return f"outside the bands: {names}; nothing that can be encoded here went through on a fork"
     return f"outside the bands: {names}"
@@ -174,4 +177,5 @@ def _advice(
         refused=refused,
         dollar_price=placed.price,
         prepositions=placed.transfers,
+        movable=placed.movable,
     )

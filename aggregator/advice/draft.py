@@ -15,7 +15,7 @@ __all__ = ["drafts", "hedges"]
 
 def drafts(scene: Scene, need: Need, quoted_at: dict[ChainId, int]) -> Iterator[Draft]:
     """Everything that this package knows to do for an account."""
-    funded = fund(scene, need, quoted_at)
+    funded = None if need.less_only else fund(scene, need, quoted_at)
     if funded is not None:
         yield funded
     yield from sell_collateral(scene, need, quoted_at)

@@ -26,6 +26,8 @@ class Bands(Frozen):
     """Least health of every account that can be liquidated; None: its own floor and horizon decide."""
     coverage: Amount = Decimal("1.0")
     """Least multiple of what the horizon may cost that an account should hold itself."""
+    liquidity_coverage: Amount | None = None
+    """Least of what an account holds and what can arrive in time, over what it may lose; None: not asked for."""
     ratio: Amount = Decimal("1.0")
     """Least margin ratio of the portfolio."""
 
@@ -109,6 +111,16 @@ class Refused(Frozen):
     reason: str
 
 
+class Movable(Frozen):
+    """What one account could send elsewhere, by its venue's own withdrawal rule and above its own floor."""
+
+    account: str
+    now_usd: Amount
+    least_usd: Amount
+    """In the scenario that leaves least of it."""
+    scenario: str
+
+
 class Advice(Frozen):
     """Answer of ``crossmargin advice``."""
 
@@ -127,3 +139,5 @@ class Advice(Frozen):
     """By chain: by how much one dollar more there lowers the expected shortfall that no transfer can cure."""
     prepositions: tuple[str, ...]
     """Transfers that the programme would make now, in words."""
+    movable: tuple[Movable, ...] = ()
+    """Of every account that could be revalued."""

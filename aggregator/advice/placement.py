@@ -6,10 +6,11 @@ from decimal import Decimal
 
 import numpy as np
 
+from aggregator.advice.model import Movable
 from aggregator.advice.movable import movable_usd
 from aggregator.advice.scene import Scene
 from aggregator.model import HORIZONS_S
-from aggregator.rounding import nearest
+from aggregator.rounding import down, nearest
 from risk.checks import F64
 from risk.preposition import Edge, Plan, preposition
 
@@ -23,17 +24,20 @@ class Placement:
 
     price: dict[str, Decimal]
     transfers: tuple[str, ...]
+    movable: tuple[Movable, ...] = ()
 
 
 def placement(scene: Scene) -> Placement:
-    """Empty where fewer than two accounts could be revalued.
+    """Without prices and transfers where fewer than two accounts could be revalued.
 
     Every route that delivers within the horizon is an edge. After a shock has begun it helps only where the
     destination outlasts the scenario until the money is there, at the confidence and on a bad day.
     """
     places = sorted(scene.help.place, key=lambda name: scene.help.place[name])
+    free = movable_usd(scene, places)
+    lines = _lines(scene, places, free)
     if len(places) < 2:
-        return Placement({}, ())
+        return Placement({}, (), lines)
     rows = np.array([scene.assembled.rows[name] for name in places])
     accounts = {account.id: account for account in scene.accounts}
     chains: list[str] = [accounts[name].at.chain for name in places]
@@ -45,14 +49,26 @@ def placement(scene: Scene) -> Placement:
     to = np.array([edge.destination for edge in edges], dtype=np.intp)
     arrives = np.array(lags)[None, :] <= outlasted_s(losses, surplus, scene.model.horizon_scale)[:, to]
     held = np.where(needy, scene.assembled.arrays.surplus[rows], scene.help.movable_usd)
-    free = movable_usd(scene, places)
     plan = preposition(held, losses, edges, arrives, movable_usd=scene.help.movable_usd, free_usd=free.T, q=Q)
     price = {
         chain: nearest(max(float(plan.price[i]) for i, c in enumerate(chains) if c == chain and needy[i]))
         for chain in dict.fromkeys(chains)
         if any(needy[i] for i, c in enumerate(chains) if c == chain)
     }
-    return Placement(price, _words(plan, edges, names, places))
+    return Placement(price, _words(plan, edges, names, places), lines)
+
+
+def _lines(scene: Scene, places: Sequence[str], free: F64) -> tuple[Movable, ...]:
+    worst = free.argmin(axis=1) if free.size else np.zeros(0, dtype=np.intp)
+    return tuple(
+        Movable(
+            account=name,
+            now_usd=down(float(scene.help.movable_usd[row])),
+            least_usd=down(float(free[row, worst[row]])),
+            scenario=scene.figures.scenarios.labels[int(worst[row])],
+        )
+        for row, name in enumerate(places)
+    )
 
 
 def outlasted_s(losses: F64, surplus: F64, scale: F64) -> F64:

@@ -28,6 +28,12 @@ def advice(
         float | None,
         typer.Option("--coverage", min=0.0, help="Times the horizon's loss an account should hold itself."),
     ] = None,
+    liquidity_coverage: Annotated[
+        float | None,
+        typer.Option(
+            "--liquidity-coverage", min=0.0, help="Times the loss that holdings and arrivals should cover."
+        ),
+    ] = None,
     ratio: Annotated[
         float | None, typer.Option("--ratio", min=0.0, help="Least margin ratio of the portfolio.")
     ] = None,
@@ -40,7 +46,7 @@ def advice(
     Bands that are not given here are the portfolio's own in the settings.
     """
     log_to_stderr()
-    asked = {"health": health, "coverage": coverage, "ratio": ratio}
+    asked = {"health": health, "coverage": coverage, "liquidity_coverage": liquidity_coverage, "ratio": ratio}
     given = {name: Decimal(str(value)) for name, value in asked.items() if value is not None}
     found = asyncio.run(_advice(settings_from(config, devnet), account, given))
     if json:
@@ -89,4 +95,7 @@ def _print(console: Console, found: Advice) -> None:
         console.print(f"one dollar more on {chain} is worth ${price:.4f} of expected shortfall", markup=False)
     for line in found.prepositions:
         console.print(f"better placed: {line}", markup=False)
+    for free in found.movable:
+        least = f"${free.least_usd:,.0f} in {free.scenario}"
+        console.print(f"may leave {free.account}: ${free.now_usd:,.0f} now, {least}", markup=False)
     console.print("transactions: --json", markup=False)

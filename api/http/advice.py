@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from aiohttp import web
 
-from aggregator.advice.model import Advice, Bands, Eta, Plan, Standing, Step, StepKind, Unsigned
+from aggregator.advice.model import Advice, Bands, Eta, Movable, Plan, Standing, Step, StepKind, Unsigned
 from aggregator.clock import utc_now
 from aggregator.report import AsOf, PortfolioRef
 from aggregator.store.advice import AdviceLog, Worked
@@ -120,6 +120,9 @@ def _example() -> dict[str, object]:
         status_reason=before.status_reason, do_nothing=False, reason=f"outside the bands: {account}",
         bands=Bands(), plans=(plan,), refused=(),
         dollar_price={"eip155:42161": Decimal("0.004")}, prepositions=(),
+        movable=(
+            Movable(account=account, now_usd=Decimal(1800), least_usd=Decimal(0), scenario="all -25 %, vol up"),
+        ),
     )  # fmt: skip
     return {
         **{name: REPORT[name] for name in ("as_of", "data_quality", "portfolio")},

@@ -197,3 +197,5 @@ def test_command_line_gives_unsigned_transactions_and_no_address_of_a_node(devne
     assert all(set(call) == {"chain", "sender", "to", "data", "value", "about"} for call in calls)
     assert "127.0.0.1" not in done.stdout
     assert set(found["dollar_price"]) == {f"eip155:{OPTIMISM}"}
+    free = {line["account"].rpartition("/")[2]: line for line in found["movable"]}
+    assert float(free["perp-v2"]["least_usd"]) == 0 < float(free["wallet"]["least_usd"])
