@@ -40,7 +40,7 @@ class KeysAnswer(Answer):
     keys: tuple[KeyRow, ...]
 
 
-class NewKey(KeyRow):
+class NewKey(KeyRow, Answer):
     """A key with its secret, which is shown once."""
 
     secret: str
@@ -93,7 +93,7 @@ async def add_key(request: web.Request) -> web.Response:
         portfolios=given.portfolios,
         expires_at=given.expires_at,
     )
-    return reply(request, NewKey.model_validate({**_row(key), "secret": secret}), 201)
+    return reply(request, NewKey.model_validate({**nothing_read(utc_now()), **_row(key), "secret": secret}), 201)
 
 
 async def rotate_key(request: web.Request) -> web.Response:
@@ -105,7 +105,7 @@ async def rotate_key(request: web.Request) -> web.Response:
     except ConfigError as error:
         raise Problem(404, "no_such_key", str(error)) from None
     request.app[FORGET]()
-    return reply(request, NewKey.model_validate({**_row(key), "secret": secret}), 201)
+    return reply(request, NewKey.model_validate({**nothing_read(utc_now()), **_row(key), "secret": secret}), 201)
 
 
 async def revoke_key(request: web.Request) -> web.Response:

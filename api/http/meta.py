@@ -8,7 +8,7 @@ from aggregator.metrics import REGISTRY
 from api.http.answer import reply, reply_bytes
 from api.http.deps import DEPS
 from api.http.endpoint import Endpoint, Scope
-from api.http.models import Health, Ready
+from api.http.models import Health, Ready, nothing_read
 
 SPECIFICATION = web.AppKey("specification", dict[str, bytes])
 """The ready-made documents by name."""
@@ -16,7 +16,7 @@ SPECIFICATION = web.AppKey("specification", dict[str, bytes])
 
 async def livez(request: web.Request) -> web.Response:
     """The process answers."""
-    return reply(request, Health(status="ok"))
+    return reply(request, Health(**nothing_read(utc_now()), status="ok"))
 
 
 async def readyz(request: web.Request) -> web.Response:
@@ -30,7 +30,8 @@ async def readyz(request: web.Request) -> web.Response:
             wrong.append("no scan has finished yet")
         elif age_s > deps.max_scan_age_s:
             wrong.append(f"the last scan finished {age_s} s ago, limit {deps.max_scan_age_s:.0f} s")
-    return reply(request, Ready(status="not ready" if wrong else "ok", wrong=tuple(wrong)), 503 if wrong else 200)
+    status, code = ("not ready", 503) if wrong else ("ok", 200)
+    return reply(request, Ready(**nothing_read(utc_now()), status=status, wrong=tuple(wrong)), code)
 
 
 async def get_metrics(_: web.Request) -> web.Response:

@@ -244,13 +244,13 @@ def over(reports: Iterable[MarginReport | None], time: datetime) -> dict[str, ob
     }
 
 
-class Health(Frozen):
+class Health(Answer):
     """Whether the process answers."""
 
     status: str = Field(examples=["ok"])
 
 
-class Ready(Frozen):
+class Ready(Answer):
     """Whether its answers are fresh."""
 
     status: str

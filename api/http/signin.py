@@ -5,6 +5,7 @@ from datetime import datetime
 from aiohttp import web
 from pydantic import Field
 
+from aggregator.access.keys import Keys
 from aggregator.access.sessions import Sessions
 from aggregator.access.sets import AccountSet, AccountSets
 from aggregator.access.siwe import (
@@ -29,7 +30,7 @@ from chains.errors import ChainError
 from chains.types import Finality
 
 
-class Nonce(Frozen):
+class Nonce(Answer):
     """What a message must carry to be accepted."""
 
     nonce: str
@@ -47,7 +48,7 @@ class SignInBody(Body):
     signature: str = Field(pattern=r"^0x([0-9a-fA-F]{2}){1,2048}$", max_length=4098)
 
 
-class SessionAnswer(Frozen):
+class SessionAnswer(Answer):
     """A session; the token is shown once."""
 
     token: str
@@ -99,7 +100,8 @@ async def new_nonce(request: web.Request) -> web.Response:
     domain = _domain(request)[0]
     chains = _chains(request)
     uri = f"{request.scheme}://{domain}"
-    return reply(request, Nonce(nonce=nonce, expires_at=ends, domain=domain, uri=uri, chains=chains), 201)
+    about = nothing_read(utc_now())
+    return reply(request, Nonce(**about, nonce=nonce, expires_at=ends, domain=domain, uri=uri, chains=chains), 201)
 
 
 async def verify_siwe(request: web.Request) -> web.Response:
@@ -117,8 +119,9 @@ async def verify_siwe(request: web.Request) -> web.Response:
         raise Problem(401, "sign_in_refused", str(error)) from None
     token, session = await sessions.open(message.address, message.chain, now, deps.access.session_s)
     answer = SessionAnswer(
-        token=token, address=session.address, chain=session.chain, expires_at=session.expires_at
-    )
+        **nothing_read(now), token=token, address=session.address, chain=session.chain,
+        expires_at=session.expires_at,
+    )  # fmt: skip
     response = reply(request, answer, 201)
     response.set_cookie(
         COOKIE, token, max_age=deps.access.session_s, httponly=True, samesite="Strict", secure=request.secure
@@ -187,6 +190,8 @@ async def remove_account_set(request: web.Request) -> web.Response:
     if owner != caller.id and Scope.ADMIN not in caller.scopes:
         raise Problem(403, "forbidden", "only its maker or an administrator may remove it")
     await _sets(request).remove(name)
+    if owner != caller.id:
+        await Keys(request.app[DEPS].store).note(utc_now(), caller.id, "account_set.removed", name)
     return web.Response(status=204)
 
 

@@ -5,6 +5,8 @@ from datetime import datetime
 from aiohttp import web
 from pydantic import Field
 
+from aggregator.access.keys import Keys
+from aggregator.clock import utc_now
 from aggregator.delivery.log import attempts
 from aggregator.delivery.notifier import Notifier
 from aggregator.delivery.outbox import Backlog
@@ -49,7 +51,7 @@ class Webhooks(Answer):
     webhooks: tuple[WebhookRow, ...]
 
 
-class WebhookTrial(Frozen):
+class WebhookTrial(Answer):
     """What came of a test message."""
 
     id: str
@@ -121,13 +123,13 @@ async def try_webhook(request: web.Request) -> web.Response:
         trial = await _notifier(request).try_out(name)
     except UnknownReceiver as error:
         raise Problem(404, "no_such_receiver", str(error)) from None
-    return reply(
-        request,
-        WebhookTrial(
-            id=trial.id, receiver=name, delivered=trial.outcome.delivered, detail=trial.outcome.detail,
-            duration_ms=round(1000 * trial.duration_s),
-        ),
+    now = utc_now()
+    await Keys(request.app[DEPS].store).note(now, request[CALLER].id, "receiver.tried", name)
+    answer = WebhookTrial(
+        **nothing_read(now), id=trial.id, receiver=name, delivered=trial.outcome.delivered,
+        detail=trial.outcome.detail, duration_ms=round(1000 * trial.duration_s),
     )  # fmt: skip
+    return reply(request, answer)
 
 
 async def get_deliveries(request: web.Request) -> web.Response:

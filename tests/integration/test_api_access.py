@@ -119,6 +119,10 @@ async def test_account_sets_are_private_to_their_maker(client):
     assert (await client.delete(f"/v1/account-sets/{name}", headers=mine)).status == 204
     assert name not in await seen(admin)
     assert (await client.delete(f"/v1/account-sets/{NAME}", headers=admin)).status == 409
+    again = (await (await client.post("/v1/account-sets", json=body, headers=mine)).json())["portfolio"]
+    assert (await client.delete(f"/v1/account-sets/{again}", headers=admin)).status == 204
+    noted = (await (await client.get("/v1/audit", headers=admin)).json())["lines"][0]
+    assert (noted["action"], noted["subject"]) == ("account_set.removed", again)
 
 
 async def test_keys_are_kept_as_hashes_rotate_with_an_overlap_and_end_at_once(client):

@@ -78,6 +78,10 @@ async def test_a_trial_says_what_the_receiver_answered_and_is_in_the_log(tmp_pat
         assert (await client.post("/v1/webhooks/good/test", headers=await key(store, "watch"))).status == 403
         listed = await client.get(f"/v1/deliveries?message_id={trial['id']}", headers=admin)
         (line,) = (await listed.json())["deliveries"]
+        audit = (await (await client.get("/v1/audit", headers=admin)).json())["lines"]
+    assert [(noted["action"], noted["subject"]) for noted in audit[1:3]] == [
+        ("receiver.tried", "bad"), ("receiver.tried", "good"),
+    ]  # fmt: skip
     assert (trial["delivered"], failed["delivered"], failed["detail"]) == (True, False, "HTTP 500")
     assert good.ids[-1] == trial["id"]
     assert (line["receiver"], line["delivered"], line["attempt"]) == ("good", True, 1)
