@@ -13,6 +13,7 @@ from aggregator.store.repository import Store
 from aggregator.wiring import Wired
 from chains.caip import AccountId, ChainId, account_chain
 from chains.deployments import ChainDeployment
+from chains.errors import ChainError
 from chains.evm.subscribe import heads
 from chains.indexer.indexer import ChainIndexer, IndexPlan
 from chains.indexer.types import Advanced, Failing, IndexEvent, Recovered, Refreshed, RolledBack, Sampled
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 Touched = Callable[[frozenset[AccountId], BlockRef], None]
 Observer = Callable[[IndexEvent], None]
 PASSES = 5
+NEWS_BLOCKS = 1_000
+"""A stored index that is at most so far behind has missed news; what is older the scans have seen."""
 RETRY_S = 0.5
 """Pause after a look that did not reach the head: a reorg was under way, or trouble."""
 
@@ -53,6 +56,8 @@ class Indexing:
         self._also = also
         self._tips: dict[ChainId, BlockRef] = {}
         self._live: set[ChainId] = set()
+        self._resumed: set[ChainId] = set()
+        """Chains whose index was there when this process began to follow them."""
         for chain in wired.clients:
             metrics.INDEX_WORKING.labels(chain=chain).set(1)
         self.store = SqlIndexStore(store)
@@ -91,14 +96,17 @@ class Indexing:
     async def _follow(self, indexer: ChainIndexer) -> None:
         news = asyncio.Event()
         listener = asyncio.create_task(self._listen(indexer.chain, news))
-        poll_s = self._wired.settings.index.poll_s
+        poll_s, began = self._wired.settings.index.poll_s, False
         try:
             while True:
                 news.clear()
                 if not self._mine(indexer.chain):
-                    self._live.discard(indexer.chain)
+                    self._leave(indexer)
+                    began = False
                     await asyncio.sleep(RETRY_S)
                     continue
+                if not began:
+                    began = await self._begin(indexer.chain)
                 at_head = await self._round(indexer)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(poll_s if at_head else min(poll_s, RETRY_S)):
@@ -106,6 +114,20 @@ class Indexing:
         finally:
             listener.cancel()
             await asyncio.gather(listener, return_exceptions=True)
+
+    async def _begin(self, chain: ChainId) -> bool:
+        """Look whether the chain has an index already; False where the store cannot tell now."""
+        try:
+            if await self.store.load(chain):
+                self._resumed.add(chain)
+        except ChainError:
+            return False
+        return True
+
+    def _leave(self, indexer: ChainIndexer) -> None:
+        self._live.discard(indexer.chain)
+        self._resumed.discard(indexer.chain)
+        indexer.forget()
 
     async def _round(self, indexer: ChainIndexer) -> bool:
         try:
@@ -132,7 +154,8 @@ class Indexing:
         record(event)
         if isinstance(event, Advanced) and event.tip.number == event.head:
             # What a backfill finds has happened long ago: the scans have seen it.
-            if event.accounts and event.chain in self._live:
+            news = event.chain in self._live or (event.chain in self._resumed and event.blocks <= NEWS_BLOCKS)
+            if event.accounts and news:
                 self._touched(event.accounts, event.tip)
             self._live.add(event.chain)
         if isinstance(event, RolledBack) and (tip := self._tips.get(event.chain)) is not None:

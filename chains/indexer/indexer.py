@@ -146,6 +146,10 @@ class ChainIndexer:
                 return Look.AGAIN
         return Look.AT_HEAD
 
+    def forget(self) -> None:
+        """Another process follows the chain now: its blocks are loaded anew before the next look."""
+        self._window = None
+
     async def _opened(self) -> Window:
         if self._window is None:
             self._window = Window(await self._store.load(self.chain))
