@@ -1,6 +1,6 @@
 """Aave v3.0 accounts on a lone chain, beside what the pool itself says."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -18,7 +18,6 @@ from tests.kit.lone_chain import lone_chain
 from tests.kit.venue_reads import (
     accounts_of,
     assert_lawful,
-    client_of,
     cut_of,
     deployment_of,
     read_one,
@@ -33,21 +32,6 @@ pytestmark = pytest.mark.devnet
 def chain() -> Iterator[tuple[AaveWorld, anvil.Anvil]]:
     with lone_chain(1, "--timestamp", "1700000000") as (ctx, node):
         yield aave.deploy(ctx), node
-
-
-@pytest.fixture
-def world(chain: tuple[AaveWorld, anvil.Anvil]) -> Iterator[AaveWorld]:
-    ctx = chain[0].ctx
-    mark, prices = ctx.deployer.rpc("evm_snapshot"), dict(ctx.prices)
-    yield chain[0]
-    ctx.deployer.rpc("evm_revert", mark)
-    ctx.prices.update(prices)
-
-
-@pytest.fixture
-async def client(chain: tuple[AaveWorld, anvil.Anvil]) -> AsyncIterator[EvmClient]:
-    async with client_of(chain[0].ctx, chain[1]) as opened:
-        yield opened
 
 
 @pytest.fixture

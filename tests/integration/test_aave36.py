@@ -1,6 +1,6 @@
 """Aave v3.6 accounts on a lone chain, beside what the pool itself says; the version is found, never told."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -19,7 +19,7 @@ from chains.venues.aave.reader import RESERVE_DATA
 from chains.venues.aave.version import V36
 from chains.venues.holdings import HoldingsReader
 from tests.kit.lone_chain import lone_chain
-from tests.kit.venue_reads import accounts_of, assert_lawful, client_of, cut_of, deployment_of, read_one, revalued
+from tests.kit.venue_reads import accounts_of, assert_lawful, cut_of, deployment_of, read_one, revalued
 
 pytestmark = pytest.mark.devnet
 
@@ -28,21 +28,6 @@ pytestmark = pytest.mark.devnet
 def chain() -> Iterator[tuple[AaveWorld, anvil.Anvil]]:
     with lone_chain(8453, "--timestamp", "1700000000") as (ctx, node):
         yield aave36.deploy(ctx), node
-
-
-@pytest.fixture
-def world(chain: tuple[AaveWorld, anvil.Anvil]) -> Iterator[AaveWorld]:
-    ctx = chain[0].ctx
-    mark, prices = ctx.deployer.rpc("evm_snapshot"), dict(ctx.prices)
-    yield chain[0]
-    ctx.deployer.rpc("evm_revert", mark)
-    ctx.prices.update(prices)
-
-
-@pytest.fixture
-async def client(chain: tuple[AaveWorld, anvil.Anvil]) -> AsyncIterator[EvmClient]:
-    async with client_of(chain[0].ctx, chain[1]) as opened:
-        yield opened
 
 
 @pytest.fixture

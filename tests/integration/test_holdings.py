@@ -1,6 +1,6 @@
 """Idle holdings on a lone chain."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -13,7 +13,7 @@ from chains.evm.client import EvmClient
 from chains.types import Spot
 from chains.venues.holdings import HoldingsReader
 from tests.kit.lone_chain import lone_chain
-from tests.kit.venue_reads import accounts_of, client_of, cut_of, deployment_of, read_one
+from tests.kit.venue_reads import accounts_of, cut_of, deployment_of, read_one
 
 pytestmark = pytest.mark.devnet
 
@@ -22,12 +22,6 @@ pytestmark = pytest.mark.devnet
 def chain() -> Iterator[tuple[AaveWorld, anvil.Anvil]]:
     with lone_chain(1) as (ctx, node):
         yield aave.deploy(ctx), node
-
-
-@pytest.fixture
-async def client(chain: tuple[AaveWorld, anvil.Anvil]) -> AsyncIterator[EvmClient]:
-    async with client_of(chain[0].ctx, chain[1]) as opened:
-        yield opened
 
 
 def with_receipts(world: AaveWorld) -> ChainDeployment:

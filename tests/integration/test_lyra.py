@@ -1,6 +1,6 @@
 """Lyra v1 accounts on a lone chain, beside what the market's own contracts say."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -28,21 +28,6 @@ def chain() -> Iterator[tuple[LyraWorld, anvil.Anvil]]:
     with lone_chain(10, "--timestamp", "1700000000") as (ctx, node):
         synthetix.deploy(ctx)
         yield lyra.deploy(ctx), node
-
-
-@pytest.fixture
-def world(chain: tuple[LyraWorld, anvil.Anvil]) -> Iterator[LyraWorld]:
-    ctx = chain[0].ctx
-    mark, prices = ctx.deployer.rpc("evm_snapshot"), dict(ctx.prices)
-    yield chain[0]
-    ctx.deployer.rpc("evm_revert", mark)
-    ctx.prices.update(prices)
-
-
-@pytest.fixture
-async def client(chain: tuple[LyraWorld, anvil.Anvil]) -> AsyncIterator[EvmClient]:
-    async with client_of(chain[0].ctx, chain[1]) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import os
 import signal
 from datetime import timedelta
 
-import pytest
 from aiohttp import web
 from sqlalchemy import text
 
@@ -25,21 +24,6 @@ from tests.kit.reports import WHEN, a_report
 
 LEASE_S = 10
 SOON = WHEN + timedelta(seconds=LEASE_S)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def dsn(request, tmp_path):
-    """A new, empty database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path / 'store.db'}"
-    return request.getfixturevalue("postgres_server").new_database()
-
-
-@pytest.fixture
-async def store(dsn):
-    opened = await Store.open(dsn)
-    yield opened
-    await opened.close()
 
 
 async def one_alert(store, *receivers):

@@ -30,20 +30,6 @@ def line(after_s: float = 0, *prices: str, key: str = "ETH") -> PriceLine:
     return price_line(reconcile(quotes, NOW, PARAMS)[key], WHEN + timedelta(seconds=after_s), "params_v1")
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def dsn(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path / 'prices.db'}"
-    return request.getfixturevalue("postgres_server").new_database()
-
-
-@pytest.fixture
-async def store(dsn):
-    opened = await Store.open(dsn)
-    yield opened
-    await opened.close()
-
-
 async def test_a_line_comes_back_equal_with_its_reasons(store):
     log = PriceLog(store)
     lines = [line(0), line(15, "3000", "2000", "1000"), line(0, "0.88", "0.881", "0.879", key="USDC")]

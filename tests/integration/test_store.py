@@ -16,21 +16,6 @@ from risk.status import Status
 from tests.kit.reports import a_report
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def dsn(request, tmp_path):
-    """A new, empty database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path / 'store.db'}"
-    return request.getfixturevalue("postgres_server").new_database()
-
-
-@pytest.fixture
-async def store(dsn):
-    opened = await Store.open(dsn)
-    yield opened
-    await opened.close()
-
-
 async def test_report_comes_back_equal_to_the_last_digit(store):
     report = a_report(unified_buffer_usd=Decimal("12345678901234567.123456789012345678"))
     await store.append([report], status_change, [])

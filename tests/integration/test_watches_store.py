@@ -26,21 +26,6 @@ HOOK = ["hook"]
 RATIO = WatchChange(figure="margin_ratio", when="below", fire="1.2", clear="1.3")
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def dsn(request, tmp_path):
-    """A new, empty database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path / 'watches.db'}"
-    return request.getfixturevalue("postgres_server").new_database()
-
-
-@pytest.fixture
-async def store(dsn):
-    opened = await Store.open(dsn)
-    yield opened
-    await opened.close()
-
-
 def at(seconds: int, status: Status = Status.SAFE, name: str = "desk", **changes):
     made = a_report(name, status, **changes)
     return made.model_copy(

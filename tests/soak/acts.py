@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from decimal import Decimal
 
+from chains.devnet import uniswap
 from chains.devnet.chain_world import ChainWorld
 from chains.devnet.lyra import OptionType
 from chains.devnet.tape import move
@@ -43,6 +44,7 @@ class Actors:
         found += [("synthetix", self.synthetix)] * 2 * (chain.synthetix is not None)
         found += [("lyra", self.lyra)] * (chain.lyra is not None)
         found += [("morpho", self.morpho)] * 2 * (chain.morpho is not None)
+        found += [("uniswap", self.uniswap)] * 2 * ("ETH" in chain.ctx.extra[uniswap.EXTRA].pools)
         return [*found, ("prices", self.prices)] if self.rng.random() < 0.05 else found
 
     def aave(self, chain: ChainWorld, user: str) -> None:
@@ -102,6 +104,24 @@ class Actors:
             chain.morpho.borrow(user, "WETH", 500)
         else:
             chain.morpho.repay(user, "WETH", 20)
+
+    def uniswap(self, chain: ChainWorld, user: str) -> None:
+        """A new range, or something done to one of the user's NFTs: half of these events name the NFT only."""
+        ctx, npm = chain.ctx, chain.ctx.extra[uniswap.EXTRA].positions.functions
+        held = npm.balanceOf(user).call()
+        if not held or self.rng.random() < 0.3:
+            uniswap.provide(ctx, user, "ETH", (Decimal(2500), Decimal(3500)), self.rng.randrange(100, 9000))
+            return
+        token = npm.tokenOfOwnerByIndex(user, self.rng.randrange(held)).call()
+        liquidity = npm.positions(token).call()[7]
+        pick = self.rng.randrange(3)
+        if pick == 0:
+            to = ctx.deployer.accounts[self.rng.choice(USERS)]
+            ctx.deployer.send(npm.transferFrom(user, to, token), sender=user)
+        elif pick == 1 and liquidity:
+            ctx.deployer.send(npm.decreaseLiquidity((token, liquidity // 3, 0, 0, 2**63)), sender=user)
+        else:
+            ctx.deployer.send(npm.collect((token, user, 2**127, 2**127)), sender=user)
 
     def prices(self, chain: ChainWorld, user: str) -> None:
         move(chain, {"ETH": Decimal(self.rng.randrange(2940, 3060))})
