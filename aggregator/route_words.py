@@ -60,6 +60,8 @@ def _way(lag: Lag, free: float, confidence: float) -> str:
 def bridge_name(bridge: str) -> str:
     """``cctp-v2-standard`` as ``CCTP v2 standard``."""
     first, *rest = bridge.replace("_", "-").split("-")
+    if first == "canonical":
+        return "the canonical bridge"
     return " ".join([_NAMES.get(first, first.capitalize()), *rest])
 
 

@@ -81,7 +81,12 @@ def test_spans(low, high, text):
 
 @pytest.mark.parametrize(
     ("bridge", "name"),
-    [("cctp-v2-fast", "CCTP v2 fast"), ("across", "Across"), ("stargate-taxi", "Stargate taxi")],
+    [
+        ("cctp_v2_fast", "CCTP v2 fast"),
+        ("across", "Across"),
+        ("stargate_taxi", "Stargate taxi"),
+        ("canonical_linea", "the canonical bridge"),
+    ],
 )
 def test_bridges_have_names(bridge, name):
     assert bridge_name(bridge) == name
