@@ -46,7 +46,7 @@ class OnRay:
 
     def spread(self, work: Callable[[Any, Any], Any], shared: object, items: Iterable[object]) -> Iterator[Any]:
         """``work(shared, item)`` of every item, in their order; at most a few per worker are under way."""
-        with self._cluster() as ray:
+        with self.session() as ray:
             task, common = ray.remote(max_retries=3)(work), ray.put(shared)
             source = iter(items)
             pending: list[Any] = []
@@ -58,8 +58,8 @@ class OnRay:
                 yield ray.get(pending.pop(0))
 
     @contextmanager
-    def _cluster(self) -> Iterator[Any]:
-        """The running Ray, or one for the time of the block."""
+    def session(self) -> Iterator[Any]:
+        """The running Ray, or one for the time of the block: what is done inside starts none of its own."""
         ray = _ray()
         began = not ray.is_initialized()
         if began:

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Final, Protocol
@@ -34,6 +34,10 @@ class Losses:
 class Engine(Protocol):
     """Gives the losses of shards, in their order."""
 
+    def session(self) -> AbstractContextManager[object]:
+        """What is started once for several calls."""
+        ...
+
     def losses(self, snapshot: Snapshot, changes: F64) -> Iterator[Losses]:
         """One after the other; those that follow may be worked on meanwhile."""
         ...
@@ -48,6 +52,10 @@ class Local:
     """Threads of this process; the compiled loops hold no interpreter lock."""
 
     threads: int = 2
+
+    def session(self) -> AbstractContextManager[object]:
+        """Nothing needs to be started."""
+        return nullcontext()
 
     def losses(self, snapshot: Snapshot, changes: F64) -> Iterator[Losses]:
         """Shard after shard, each on all threads."""

@@ -1,5 +1,6 @@
 """``crossmargin backtest``: whether the model holds."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -49,11 +50,11 @@ def bridges(
     json: JsonOption = False,
 ) -> None:
     """Run the acceptance test of the bridge model (RISK section 8); exit code 1 where a row fails."""
-    cluster = OnRay(address) if engine == "ray" else None
-    past = None
-    if history is not None:
-        past = try_history(read_history(history).without(without or ("USDC",)), fit_until, cluster=cluster)
-    outcomes = run_cells(paths, seed, short=short, cluster=cluster)
+    cluster, past = OnRay(address) if engine == "ray" else None, None
+    with contextlib.nullcontext() if cluster is None else cluster.session():
+        if history is not None:
+            past = try_history(read_history(history).without(without or ("USDC",)), fit_until, cluster=cluster)
+        outcomes = run_cells(paths, seed, short=short, cluster=cluster)
     if out is not None:
         out.write_text(page(outcomes, past, seed, history.name if history else ""), encoding="utf-8")
     if json:

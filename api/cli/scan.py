@@ -52,7 +52,9 @@ def scan(
     if made_up:
         chosen: Engine = OnRay(address) if engine == "ray" else Local()
         settings = settings_from(config, devnet) if store else None
-        _print_profile(Console(), asyncio.run(_synthetic(made_up, chosen, settings)))
+        with chosen.session():
+            profile = asyncio.run(_synthetic(made_up, chosen, settings))
+        _print_profile(Console(), profile)
         return
     with _bar(quiet=json or not sys.stderr.isatty()):
         reports, record = asyncio.run(_scan(settings_from(config, devnet)))

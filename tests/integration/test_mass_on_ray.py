@@ -21,7 +21,7 @@ def cluster() -> Iterator[OnRay]:
     """One Ray for all tests here: they find it running and leave it so."""
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
     engine = OnRay(workers=1)
-    with engine._cluster():
+    with engine.session():
         yield engine
 
 

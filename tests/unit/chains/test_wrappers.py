@@ -133,6 +133,16 @@ async def test_weights_count_against_the_rate(limit: int, weights: int, expected
     assert len(throttled._throttler._task_logs) == limit // weights * expected
 
 
+@pytest.mark.parametrize(("sharers", "part"), [(1, 10), (3, 3), (99, 1)])
+async def test_of_a_divided_rate_only_the_own_part_is_spent(sharers: int, part: int) -> None:
+    throttled = Throttled(Wire(ok), TransportLimits(rate_per_s=10))
+    throttled.divide(sharers)
+    await throttled.send(CALLS[:part])
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await throttled.send(CALLS[:1])
+
+
 async def test_no_more_exchanges_than_allowed_run_at_once() -> None:
     wire = Wire(ok)
     bounded = Bounded(wire, 3)
