@@ -41,6 +41,8 @@ NO_COMMAND = {
     "/": "the page, for a browser",
     "/web/app.js": "a part of the page",
     "/web/charts.js": "a part of the page",
+    "/web/timeline.js": "a part of the page",
+    "/web/plotly.js": "a part of the page",
     "/web/style.css": "a part of the page",
 }
 """GET endpoints without a command, and why."""

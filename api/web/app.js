@@ -1,5 +1,6 @@
 // One page: the portfolios by urgency, the chosen one with its figures, what-if. Asks the API; keeps no figure itself.
 import { buffers, chains, el, heat, interval, race, usd } from "/web/charts.js";
+import { timeline } from "/web/timeline.js";
 
 const EVERY_MS = 2000, SELDOM_MS = 15000, KNOWN = ["LIQUIDATABLE", "DELEVERAGE", "UNKNOWN", "BRIDGE_NOW", "WATCH", "SAFE"];
 const NAMES = { "eip155:1": "ethereum", "eip155:10": "optimism", "eip155:42161": "arbitrum", "eip155:8453": "base" };
@@ -50,26 +51,27 @@ async function show() {
   const path = `/v1/accounts/${encodeURIComponent(name)}`;
   const report = await api(`${path}/margin`);
   if (report.id === state.drawn || name !== state.chosen) return;
-  const [scenarios, prices, alerts, advice] = await Promise.all([api(`${path}/scenarios`), api("/v1/prices"), api(`/v1/alerts?portfolio=${encodeURIComponent(name)}&limit=8`), api(`${path}/advice`)]);
+  const [scenarios, prices, alerts, advice, history] = await Promise.all([api(`${path}/scenarios`), api("/v1/prices"), api(`/v1/alerts?portfolio=${encodeURIComponent(name)}&limit=8`), api(`${path}/advice`), api(`${path}/margin/history?limit=48`)]);
   if (name !== state.chosen) return;
   state.report = report;
-  const slid = at("spot") ? [at("spot").value, at("vol").value, at("send").value] : null;
+  const answer = at("answer"), slid = at("spot") ? [at("spot").value, at("vol").value, at("send").value] : null;
   const focused = document.activeElement?.id;
-  at("main").replaceChildren(...cards(report, scenarios, prices.prices, alerts.alerts, advice));
-  if (slid && state.drawn) restore(slid, focused);
+  at("main").replaceChildren(...cards(report, scenarios, prices.prices, alerts.alerts, advice, history));
+  if (slid && state.drawn) restore(slid, focused, answer);
   state.drawn = report.id;
 }
 
-function restore(values, focused) {
+function restore(values, focused, answer) {
+  at("answer").replaceWith(answer);  // it stands until the new one is there
   ["spot", "vol", "send"].forEach((id, i) => { at(id).value = values[i]; });
   if (["spot", "vol", "send"].includes(focused)) at(focused).focus({ preventScroll: true });
   if (values.some((v) => Number(v) !== 0)) ask();
 }
 
-function cards(report, scenarios, prices, alerts, advice) {
+function cards(report, scenarios, prices, alerts, advice, history) {
   return [
     head(report), card("Buffer: nothing netted, as latency allows, all netted", buffers(report)),
-    card("Liquidation against help", race(report.venues)), adviceCard(report.portfolio.name, advice), whatIf(report),
+    card("Liquidation against help", race(report.venues)), wide("Liquidation against help over time", timeline(history)), adviceCard(report.portfolio.name, advice), whatIf(report),
     card("Chains and routes", chains(report, state.bridges, named)), venues(report),
     card("Scenarios", scenarios.heat_map ? heat(scenarios.heat_map) : el("p", { class: "quiet" }, "no scenario table: the service has no model or a figure is missing")),
     greeks(report), priceCard(report, prices), alertCard(alerts),
@@ -78,6 +80,12 @@ function cards(report, scenarios, prices, alerts, advice) {
 
 function card(title, ...content) {
   return el("section", { "aria-label": title }, el("h3", {}, title), ...content);
+}
+
+function wide(title, ...content) {
+  const section = card(title, ...content);
+  section.className = "wide";
+  return section;
 }
 
 function figure(name, value) {
@@ -104,9 +112,7 @@ function venues(report) {
     el("td", {}, usd(v.movable_usd))));
   const names = ["account", "status", "equity", "surplus", "health", "distance to liquidation", "movable"];
   const table = el("table", {}, el("thead", {}, el("tr", {}, ...names.map((n) => el("th", { scope: "col" }, n)))), el("tbody", {}, ...rows));
-  const section = card("Venue accounts", el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Table of venue accounts" }, table));
-  section.className = "wide";
-  return section;
+  return wide("Venue accounts", el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Table of venue accounts" }, table));
 }
 
 function greeks(report) {
@@ -201,10 +207,12 @@ async function simulate() {
   if (amount && !transfers.length) { at("answer").textContent = `No address holds ${usd(amount)} of a stablecoin to send.`; return; }
   const changes = { spot_pct: at("spot").value, vol_pct: at("vol").value, transfers };
   try {
+    const started = performance.now();
     const { results: [found] } = await api("/v1/margin/simulate", { simulations: [{ portfolio: report.portfolio.name, changes }] });
     if (turn !== asked || !at("answer")) return;
     const after = found.after, tail = found.breaches.length ? ` Liquidatable: ${found.breaches.join(", ")}.` : "";
     at("answer").className = after.status;
+    at("answer").dataset.ms = Math.round(performance.now() - started);
     at("answer").replaceChildren(el("span", { class: "tone" }, after.status.replace("_", " ")), ` excess ${usd(found.before.mm_excess_usd)} → ${usd(after.mm_excess_usd)}, latency add-on ${usd(after.bridge_latency_addon_usd)}. ${after.status_reason}.${tail}`);
   } catch (error) {
     if (turn === asked && at("answer")) { at("answer").className = "alarm"; at("answer").textContent = error.message; }

@@ -46,6 +46,7 @@ async def look(page, url: str, said: list[str], world) -> None:
     await chosen(page, "hedged-pair")
     assert "reaches liquidation" in await page.inner_text(".sentence")
     await page.wait_for_selector(".heat td.worst", timeout=WAIT_MS)
+    await page.wait_for_selector("#timeline .scatterlayer .trace", state="attached", timeout=WAIT_MS)
     await pictured(page, "dashboard")
 
     await page.focus("#spot")
@@ -54,6 +55,7 @@ async def look(page, url: str, said: list[str], world) -> None:
     await page.wait_for_selector("#answer:has-text('excess')", timeout=WAIT_MS)
     assert await page.input_value("#spot") == "-25"
     assert "→" in await page.inner_text("#answer")
+    assert int(await page.get_attribute("#answer", "data-ms")) > 0
 
     await chosen(page, "steady-lender")
     await page.click("#ask-advice")
@@ -80,6 +82,7 @@ async def nameless(page) -> list[str]:
     """What a screen reader could not name."""
     return await page.evaluate(
         """() => [...document.querySelectorAll('button, input, svg, section, nav, [tabindex="0"]')]
+        .filter(n => !n.closest('[aria-hidden="true"]') && !n.parentElement.closest('[role="img"]'))
         .filter(n => n.offsetParent !== null || n.tagName === 'svg')
         .filter(n => !(n.getAttribute('aria-label') || n.textContent.trim() || n.labels?.length))
         .map(n => n.outerHTML.slice(0, 80))"""
