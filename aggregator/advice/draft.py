@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from aggregator.advice.fund import fund
+from aggregator.advice.fund import funds
 from aggregator.advice.hedge import hedges
 from aggregator.advice.needs import Need
 from aggregator.advice.pieces import Draft
@@ -15,8 +15,7 @@ __all__ = ["drafts", "hedges"]
 
 def drafts(scene: Scene, need: Need, quoted_at: dict[ChainId, int]) -> Iterator[Draft]:
     """Everything that this package knows to do for an account."""
-    funded = None if need.less_only else fund(scene, need, quoted_at)
-    if funded is not None:
-        yield funded
+    if not need.less_only:
+        yield from funds(scene, need, quoted_at)
     yield from sell_collateral(scene, need, quoted_at)
     yield from reduce(scene, need, quoted_at)

@@ -10,9 +10,11 @@ from aggregator.advice.needs import Need
 from aggregator.advice.scene import Scene
 from aggregator.rounding import nearest
 from chains.caip import ChainId, asset_chain
-from chains.deployments import AssetInfo
+from chains.deployments import AssetInfo, ChainDeployment, TwapPool
 from chains.transactions import Transaction
 from chains.types import VenueAccount
+from chains.venues.uniswap import VENUE as UNISWAP
+from chains.venues.uniswap.calldata import ROUTER
 from risk.latency import AT_ONCE, Knots, cure_lag, inclusion_s, mix
 
 DEADLINE_S = 3_600
@@ -99,6 +101,14 @@ def eta_of(scene: Scene, calm: Knots, bad: Knots) -> Eta:
 def raw_of(usd: Decimal, token: AssetInfo, rounding: str) -> int:
     """Units of a dollar token; its price is taken as one, the simulation shows what it is worth."""
     return int(usd.scaleb(token.decimals).to_integral_value(rounding))
+
+
+def trade_pool(here: ChainDeployment, sold: AssetInfo, bought: AssetInfo) -> TwapPool | None:
+    """A pool of two tokens by their price keys, where the deployment names a router; a trial tells."""
+    if ROUTER not in here.venues.get(UNISWAP, {}):
+        return None
+    keys = {sold.price_key, bought.price_key}
+    return next((p for p in here.feeds.twap if {p.price_key, p.quote_key} == keys), None)
 
 
 def _shown(call: Transaction) -> Unsigned:

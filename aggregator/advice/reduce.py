@@ -19,6 +19,7 @@ from aggregator.advice.pieces import (
     piece,
     raw_of,
     trade_piece,
+    trade_pool,
 )
 from aggregator.advice.scene import Scene
 from chains.caip import ChainId, account_address
@@ -26,7 +27,6 @@ from chains.deployments import AssetInfo, ChainDeployment, TwapPool
 from chains.types import Pocket, Position, PositionKind, Spot, VenueAccount
 from chains.venues.uniswap import calldata as uniswap
 
-UNISWAP = "uniswap-v3"
 ROUNDS = 6
 """Withdrawals in a row at most: each is limited by what the one before has freed."""
 TAKEN = Decimal("0.98")
@@ -80,7 +80,7 @@ def sell_collateral(scene: Scene, need: Need, quoted_at: dict[ChainId, int]) -> 
         return
     token, debt = owed
     leg, pocket, sold = held
-    pool = _pool(here, sold, token)
+    pool = trade_pool(here, sold, token)
     if pool is None:
         return
     amounts = _rounds(need, leg, pocket, abs(debt.size))
@@ -108,13 +108,6 @@ def _largest(account: VenueAccount, here: ChainDeployment) -> tuple[Position, Po
         if info is not None and legs:
             found.append((pocket.units * pocket.token.venue_price_usd, legs[0], pocket, info))
     return max(found, key=lambda one: one[0])[1:] if found else None
-
-
-def _pool(here: ChainDeployment, sold: AssetInfo, bought: AssetInfo) -> TwapPool | None:
-    if uniswap.ROUTER not in {name for v, names in here.venues.items() if v == UNISWAP for name in names}:
-        return None
-    keys = {sold.price_key, bought.price_key}
-    return next((p for p in here.feeds.twap if {p.price_key, p.quote_key} == keys), None)
 
 
 def _rounds(need: Need, leg: Position, pocket: Pocket, owed: Decimal) -> list[Decimal]:
