@@ -15,12 +15,12 @@ from aggregator.portfolios import Portfolios
 from aggregator.wiring import wire
 from api.cli.main import app
 from chains.caip import chain_number
-from chains.devnet.anvil import rpc
 from chains.devnet.relayer import Relayer
 from chains.devnet.tape import find, play
 from chains.venues.perp import calldata as perp
 from risk.routes import load_routes
 from risk.status import Status
+from tests.kit import advice as kit
 
 pytestmark = pytest.mark.devnet
 NAME = "far-from-funds"
@@ -33,29 +33,16 @@ MARK_FOLLOWS_S = 20
 
 
 async def advice_of(world, bands=BANDS):
-    async with wire(devnet_settings(world.state_dir)) as wired:
-        portfolio = Portfolios({NAME: wired.cycle.portfolios.accounts(NAME)})
-        return await advise(wired, portfolio, utc_now(), bands)
+    return await kit.advice_of(world, NAME, bands)
 
 
 async def report_of(world):
-    async with wire(devnet_settings(world.state_dir)) as wired:
-        (report,) = await wired.cycle.run(utc_now(), Portfolios({NAME: wired.cycle.portfolios.accounts(NAME)}))
-        return report
+    return await kit.report_of(world, NAME)
 
 
 def perp_line(report):
     (line,) = [v for v in report.venues if v.venue == "perp-v2"]
     return line
-
-
-def send(world, transaction):
-    """What the owner's signer would do; anvil holds the keys of its test accounts."""
-    url = next(info.http_url for info in world.file.nodes if info.chain == transaction.chain)
-    wanted = {"from": transaction.sender, "to": transaction.to, "data": transaction.data,
-              "value": hex(int(transaction.value)), "gasPrice": "0x0"}  # fmt: skip
-    receipt = rpc(url, "eth_sendTransactionSync", wanted)
-    assert int(receipt["status"], 16) == 1, transaction.about
 
 
 def usdc_of(world, number, owner):
@@ -80,7 +67,7 @@ def execute(world, plan):
         for step in plan.steps:
             for transaction in step.transactions:
                 before = usdc_of(world, OPTIMISM, transaction.sender)
-                send(world, transaction)
+                kit.send(world, transaction)
             if step.kind is StepKind.BRIDGE:
                 deadline = time.monotonic() + PATIENCE_S
                 while usdc_of(world, OPTIMISM, transaction.sender) <= before:
@@ -144,7 +131,7 @@ async def test_paused_bridge_means_deleverage_and_reduce_only_works(devnet_snaps
     for step in plan.steps:
         for transaction in step.transactions:
             assert chain_number(transaction.chain) == OPTIMISM
-            send(world, transaction)
+            kit.send(world, transaction)
     world.meet()
     smaller = await report_of(world)
     assert smaller.status is Status.SAFE
