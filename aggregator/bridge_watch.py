@@ -12,6 +12,7 @@ import aiohttp
 from aggregator import metrics
 from aggregator.bridge_asks import Asks
 from aggregator.bridge_desk import BridgeDesk, Watched
+from aggregator.bridge_laws import Observation
 from aggregator.clock import utc_now
 from aggregator.store.repository import Store
 from aggregator.store.transfers import Awaited, Stretch, TransferLog
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 REORG_BLOCKS = 256
 """So many blocks are looked at again each time: what a reorg has undone is taken back."""
+AGES_S = 300.0
+"""How often the ages of transfers under way are looked at anew; slow paths are counted in hours."""
 STOP_S = 3.0
 """What is under way has so long to finish when the service stops."""
 Owners = frozenset[Address]
@@ -56,6 +59,9 @@ class BridgeWatch:
         self._asks = Asks(self._settings.live, wired.cycle.deployments)
         self._marks: defaultdict[ChainId, _Marks] = defaultdict(_Marks)
         self._asked_at: float | None = None
+        self._seen: tuple[Observation, ...] = ()
+        self._state: tuple[object, ...] | None = None
+        self._fetched_at = 0.0
         assets = wired.cycle.maker.registry.assets
         self._pools = {
             chain: PoolWatch(wired.clients[chain], chain, deployment.venues[VENUE]["spoke_pool"], assets)
@@ -92,15 +98,26 @@ class BridgeWatch:
         """One look at everything; whether any law has changed."""
         if self._settings.observe != "off" and self._pools and self._may_look():
             await self._look()
-        if self._asks.wanted and self._due():
+        asked = self._asks.wanted and self._due()
+        if asked:
             await self._ask(session)
-        now = utc_now()
-        await self.log.thin(now)
-        seen = await self.log.observations(now)
-        changed = await self.desk.learn(seen, now)
+        if not await self._fetch() and not asked:
+            return False
+        changed = await self.desk.learn(self._seen, utc_now())
         if changed:
-            log.info("latency laws follow %d transfers and %d operators' answers", len(seen), len(self.desk.said))
+            log.info("latency laws follow %d transfers, %d answers", len(self._seen), len(self.desk.said))
         return changed
+
+    async def _fetch(self) -> bool:
+        """Have the transfers of the store at hand; whether they or the ages of those under way are new."""
+        state, now = await self.log.state(), time.monotonic()
+        if state == self._state and now - self._fetched_at < AGES_S:
+            return False
+        at = utc_now()
+        await self.log.thin(at)
+        self._seen = await self.log.observations(at)
+        self._state, self._fetched_at = await self.log.state(), now
+        return True
 
     def _due(self) -> bool:
         now = time.monotonic()

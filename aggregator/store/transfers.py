@@ -17,8 +17,8 @@ from aggregator.store.repository import Store
 from chains.caip import ChainId
 from chains.venues.across.watch import Paid, Sent
 
-MOST: Final = 5_000
-"""Newest transfers of a route that are kept: five times what the tail needs to be trusted."""
+MOST: Final = 2_000
+"""Newest transfers of a route that are kept: twice what the tail needs to be trusted."""
 
 TRANSFERS = sa.Table(
     "bridge_transfers",
@@ -78,11 +78,11 @@ class TransferLog:
         inside = sa.and_(T.source == seen.chain, T.sent_block.between(seen.first, seen.last), T.relay_hash != "")
         if owners is not None:
             inside = sa.and_(inside, T.depositor.in_(sorted(owners)))
+        query = sa.select(T.key, T.sent_block).where(inside)
+        if not rows and not await self._any(query):
+            return
         async with self._store.transaction(writing=True) as connection:
-            there = {
-                row.key: row.sent_block
-                for row in await connection.execute(sa.select(T.key, T.sent_block).where(inside))
-            }
+            there = {row.key: row.sent_block for row in await connection.execute(query)}
             gone = set(there) - {one.key for one in sent}
             for key in sorted(gone):
                 await connection.execute(sa.delete(TRANSFERS).where(T.key == key))
@@ -96,14 +96,30 @@ class TransferLog:
         """Fills of a stretch; arrivals in it that are not among them any more are taken back."""
         now = {one.key: one for one in paid}
         inside = sa.and_(T.destination == seen.chain, T.fill_block.between(seen.first, seen.last))
+        query = sa.select(T.key).where(inside)
+        if not now and not await self._any(query):
+            return
         async with self._store.transaction(writing=True) as connection:
-            there = set((await connection.execute(sa.select(T.key).where(inside))).scalars())
+            there = set((await connection.execute(query)).scalars())
             changes: list[dict[str, object]] = [
                 {"of": key, "block": None, "at": None} for key in sorted(there - set(now))
             ]
             changes += [{"of": k, "block": p.fill_block, "at": _time(p.arrived_at)} for k, p in now.items()]
             if changes:
                 await connection.execute(_ARRIVAL, changes)
+
+    async def _any(self, query: sa.Select[Any]) -> bool:
+        """Whether a query finds anything; most looks see nothing new and need not wait for other writers."""
+        async with self._store.transaction(writing=False) as connection:
+            return (await connection.execute(query.limit(1))).first() is not None
+
+    async def state(self) -> tuple[Any, ...]:
+        """Changes when a transfer comes, arrives or goes."""
+        query = sa.select(
+            sa.func.count(), sa.func.count(T.arrived_at), sa.func.max(T.sent_at), sa.func.max(T.arrived_at)
+        )
+        async with self._store.transaction(writing=False) as connection:
+            return tuple((await connection.execute(query.select_from(TRANSFERS))).one())
 
     async def add_done(self, key: str, one: Observation) -> None:
         """A transfer that somebody else has seen arrive; an arrival that is known stays."""
@@ -142,6 +158,8 @@ class TransferLog:
 
     async def drop(self, keys: Collection[str]) -> None:
         """Forget transfers of which nobody will ever know what they took."""
+        if not keys:
+            return
         async with self._store.transaction(writing=True) as connection:
             await connection.execute(sa.delete(TRANSFERS).where(T.key.in_(sorted(keys))))
 

@@ -66,7 +66,7 @@ async def operators():
     found = Operators()
     application = web.Application()
     application.router.add_get("/{tail:.*}", found.answer)
-    runner = web.AppRunner(application, access_log=None)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
