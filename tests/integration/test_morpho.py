@@ -8,10 +8,11 @@ import pytest
 from chains.devnet import chainlink, morpho, tokens
 from chains.devnet.deploy import DeployError
 from chains.devnet.morpho import MorphoWorld
+from chains.transactions import Transaction
 from chains.types import Instrument, Spot, VenueAccount
-from chains.venues.morpho import VENUE, MorphoReader
+from chains.venues.morpho import VENUE, MorphoReader, calldata
 from tests.kit.lone_chain import lone_chain
-from tests.kit.lone_venue import Bench, agrees, at_venue, bench, close, pass_time, total
+from tests.kit.lone_venue import Bench, agrees, at_venue, bench, close, deployment, pass_time, total
 
 pytestmark = pytest.mark.devnet
 YEAR_S = 365 * 86400
@@ -139,6 +140,33 @@ async def test_carry_is_what_a_day_takes_and_gives(venue: tuple[MorphoWorld, Ben
         assert now.surplus_usd is not None
         assert close(then.surplus_usd - now.surplus_usd, then.carry_usd_per_day, rel="1e-4")
     assert before[0].carry_usd_per_day > 0 > before[1].carry_usd_per_day
+
+
+def sent(world: MorphoWorld, calls: tuple[Transaction, ...]) -> None:
+    for call in calls:
+        world.ctx.deployer.transact(call.to, "0x" + call.data.hex(), sender=call.sender, what=call.about)
+
+
+async def test_collateral_goes_in_and_what_was_lent_comes_out_by_the_calls_as_encoded(
+    venue: tuple[MorphoWorld, Bench],
+) -> None:
+    world, reading = venue
+    borrower, lender = users(world, 2)
+    here = deployment(world.ctx, VENUE, world.addresses)
+    tokens_of = {info.symbol: info for info in world.ctx.assets}
+    world.supply_collateral(borrower, "WETH", 5)
+    world.borrow(borrower, "WETH", 9_000)
+    world.supply(lender, "WETH", 1_000)
+    tokens.mint(world.ctx, "WETH", borrower, 2)
+    before = await reading.one(borrower)
+    sent(world, calldata.supply_collateral(before, here, tokens_of["WETH"], 2 * 10**18))
+    after = await reading.one(borrower)
+    assert after.positions[0].raw - before.positions[0].raw == 2 * 10**18
+    lent = await reading.one(lender)
+    assert lent.withdrawable_usd is not None
+    sent(world, calldata.withdraw(lent, here, tokens_of["USDC"], int(lent.withdrawable_usd.scaleb(6))))
+    left = (await reading.read(lender)).accounts
+    assert sum((account.equity_usd or Decimal(0) for account in left), Decimal(0)) < Decimal("0.01")
 
 
 async def test_verdict_flips_where_surplus_changes_sign(venue: tuple[MorphoWorld, Bench]) -> None:
