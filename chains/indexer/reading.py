@@ -14,6 +14,8 @@ from chains.types import BlockRef, Cut, VenueAccount, VenueId
 
 FIRST_RETRY_S: Final = 0.5
 LAST_RETRY_S: Final = 60.0
+UNKNOWN: Final = "unknown_mode"
+"""Reason of a failure that reading again does not mend: it stands as unknown until the next event."""
 
 
 @dataclass(slots=True)
@@ -28,7 +30,8 @@ class Rereader:
     observe: Callable[[IndexEvent], None]
     batch: int = 200
     """Accounts per pass; each pass is one block and a few Multicall3 rounds per venue."""
-    _not_before: dict[AccountId, float] = field(default_factory=dict)
+    _not_before: dict[AccountId, tuple[int, float]] = field(default_factory=dict)
+    """Mark for which the read of an account failed, and when it is tried again unless a new mark comes first."""
 
     async def refresh(self) -> None:
         """Read dirty accounts until only those are left that have just failed.
@@ -38,7 +41,7 @@ class Rereader:
         while True:
             picked = await self.store.pick(self.chain, dirty=True, limit=self.batch)
             now_s = time.monotonic()
-            due = [account for account in picked if self._not_before.get(account.account, 0.0) <= now_s]
+            due = [account for account in picked if self._is_due(account, now_s)]
             if not due:
                 return
             at, readings = await self._read(due)
@@ -70,22 +73,31 @@ class Rereader:
         at, ids = self.tips[self.chain], [account.account for account in accounts]
         found: dict[AccountId, list[VenueAccount]] = defaultdict(list)
         failures: dict[AccountId, list[str]] = defaultdict(list)
+        unknown: dict[AccountId, set[VenueId]] = defaultdict(set)
         cut = Cut(dict(self.tips))
         for reader in self.readers:
             result = await reader.read(ids, cut)
             for account in result.accounts:
                 found[account.account].append(account)
             for failure in result.failures:
-                failures[failure.account].append(f"{failure.venue}: {failure.reason}: {failure.detail}")
+                if failure.reason == UNKNOWN:
+                    unknown[failure.account].add(failure.venue)
+                else:
+                    failures[failure.account].append(f"{failure.venue}: {failure.reason}: {failure.detail}")
+        states = {one: standing(found[one], unknown[one]) for one in ids}
         return at, tuple(
-            Reading(a.account, a.marks, at, standing(found[a.account]), "; ".join(failures[a.account])[:1000])
+            Reading(a.account, a.marks, at, states[a.account], "; ".join(failures[a.account])[:1000])
             for a in accounts
         )
+
+    def _is_due(self, account: StoredAccount, now_s: float) -> bool:
+        marks, until_s = self._not_before.get(account.account, (account.marks, 0.0))
+        return marks != account.marks or until_s <= now_s
 
     def _put_off(self, due: Sequence[StoredAccount], readings: Sequence[Reading], now_s: float) -> None:
         for account, reading in zip(due, readings, strict=True):
             if reading.failure:
                 pause_s = min(LAST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(account.failures, 10))
-                self._not_before[account.account] = now_s + pause_s
+                self._not_before[account.account] = account.marks, now_s + pause_s
             else:
                 self._not_before.pop(account.account, None)

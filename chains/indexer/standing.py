@@ -8,18 +8,20 @@ import msgspec
 from chains.types import BOOKED, UNBOOKED, PositionKind, VenueAccount, VenueId
 
 Standing = dict[VenueId, list[list[str]]]
+_UNKNOWN = ("", "unknown", "", "", "", "")
 NONE = "{}"
 """Standing of an account without a position at any venue."""
 
 
-def standing(accounts: Iterable[VenueAccount]) -> str:
+def standing(accounts: Iterable[VenueAccount], unknown: Iterable[VenueId] = ()) -> str:
     """Canonical JSON by venue: sub-account, kind, asset, label, booked amount and mode of every leg.
 
     Two reads of an account that no event has changed between them give the same text, whatever interest, funding
     and prices did. Legs that move without events (market makers') stand without an amount; those that come and go
-    without events do not stand.
+    without events do not stand. ``unknown``: venues at which something of the account is of a kind that the reader
+    does not know; a leg of its own says so.
     """
-    found: Standing = {}
+    found: Standing = {venue: [list(_UNKNOWN)] for venue in unknown}
     for account in accounts:
         legs = found.setdefault(account.venue, [])
         for position in account.positions:
@@ -35,9 +37,13 @@ def standing(accounts: Iterable[VenueAccount]) -> str:
 
 
 def drift(before: str, after: str) -> tuple[VenueId, ...]:
-    """Venues whose legs differ. Transfers in flight are left out: they expire and arrive by themselves."""
+    """Venues whose legs differ. Transfers in flight are left out: they expire and arrive by themselves.
+
+    So is what was or is unknown: settings, not events, tell a reader of one more asset.
+    """
     old, new = _lasting(before), _lasting(after)
-    return tuple(venue for venue in sorted({*old, *new}) if old.get(venue) != new.get(venue))
+    vague = {venue for known in (old, new) for venue, legs in known.items() if list(_UNKNOWN) in legs}
+    return tuple(venue for venue in sorted({*old, *new} - vague) if old.get(venue) != new.get(venue))
 
 
 def _lasting(text: str) -> Standing:

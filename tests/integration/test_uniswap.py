@@ -173,6 +173,21 @@ async def test_an_nft_is_not_a_holding(venue: tuple[UniswapWorld, Bench]) -> Non
         assert close(labels.get(symbol, Decimal(0)) + position.size, whole, rel="1e-6")
 
 
+async def test_a_keeper_of_many_positions_is_unknown_and_the_others_stand(
+    venue: tuple[UniswapWorld, Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, reading = venue
+    keeper, other = user_of(reading), user_of(reading, 2)
+    for user in (keeper, keeper, other):
+        uniswap.provide(reading.ctx, user, "ETH", band("2900", "3100"), 1000)
+    monkeypatch.setattr("chains.venues.uniswap.reader.MOST", 1)
+    result = await reading.read(keeper, other)
+    assert [account.account for account in result.accounts] == [reading.account(other)]
+    (failure,) = result.failures
+    assert (failure.account, failure.reason) == (reading.account(keeper), "unknown_mode")
+    assert "holds 2 positions" in failure.detail
+
+
 async def test_a_stranger_in_the_pair_is_unknown_and_two_strangers_are_nobody(
     venue: tuple[UniswapWorld, Bench],
 ) -> None:

@@ -124,6 +124,7 @@ class ToyReader:
     source: ToyChain
     broken: set[AccountId] = field(default_factory=set)
     """Accounts that cannot be read."""
+    reason: str = "reverted"
     hidden: dict[AccountId, int] = field(default_factory=dict)
     """What changes an account without any event."""
     reads: list[tuple[int, int]] = field(default_factory=list)
@@ -146,7 +147,7 @@ class ToyReader:
             for a in mine
             if a not in self.broken and sums.get(a)
         ]
-        failures = [ReadFailure(a, VENUE, "reverted", "it always does") for a in mine if a in self.broken]
+        failures = [ReadFailure(a, VENUE, self.reason, "it always does") for a in mine if a in self.broken]
         return ReadResult(tuple(found), tuple(failures))
 
 

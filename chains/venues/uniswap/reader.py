@@ -15,6 +15,8 @@ from chains.venue_reader import OneChainReader
 from chains.venues.uniswap.decode import VENUE, Nft, PoolState, Tokens, decode_position
 from chains.venues.uniswap.liquidity import FeeGrowth
 
+MOST: Final = 1_000
+"""Positions read of one account: contracts that keep the NFTs of thousands belong to none of them."""
 NO_POOL: Final = "0x" + "0" * 40
 
 _FACTORY = Function("factory()", "(address)")
@@ -83,7 +85,9 @@ class UniswapReader(OneChainReader):
         named = Batch()
         for account in accounts:
             try:
-                for i in range(counted.value(account)):
+                if (count := counted.value(account)) > MOST:
+                    raise UnknownMode(f"holds {count} positions, at most {MOST} are read of one account")
+                for i in range(count):
                     places.append((account, i))
                     named.ask((account, i), _NFT, self._manager, account_address(account), i)
             except BadAnswer as error:

@@ -3,6 +3,8 @@ from decimal import Decimal
 
 import pytest
 
+from aggregator.store.index_store import SqlIndexStore
+from aggregator.store.repository import Store
 from chains.caip import account_id, chain_id
 from chains.errors import BadAnswer
 from chains.events import ZERO_ADDRESS, Names, VenueEvents, topic
@@ -25,7 +27,7 @@ from chains.types import (
 )
 from chains.venues.across.events import EVENTS as ACROSS
 from chains.venues.uniswap.events import EVENTS as NFTS
-from tests.kit.index import CONTRACT, EVENTS, TOUCHED, VENUE, ToyChain, address, indexer
+from tests.kit.index import CONTRACT, EVENTS, TOUCHED, VENUE, ToyChain, ToyReader, address, indexer, settle
 
 CHAIN = chain_id(1)
 ACCOUNT = account_id(CHAIN, address(5))
@@ -272,3 +274,34 @@ def test_legs_that_come_and_go_by_themselves_do_not_stand():
     fees = Position(PositionKind.LP, AssetId("eip155:1/slip44:60"), "fees", 5, 18, None, {BOOKED: UNBOOKED})
     account = VenueAccount(ACCOUNT, VenueId("uniswap-v3"), "7", block(1), (fees,), (), None, Decimal(0), (), None)
     assert drift(standing([account]), standing([replace(account, positions=())])) == ()
+
+
+def test_what_a_reader_does_not_know_stands_as_unknown_and_is_no_drift():
+    venue = VenueId("uniswap-v3")
+    vague = standing([], [venue])
+    assert vague != standing([])
+    assert drift(vague, standing([])) == () == drift(standing([]), vague)
+    assert drift(vague, vague) == ()
+
+
+async def test_an_unknown_mode_is_not_read_again_and_again():
+    source, reader = ToyChain(CHAIN), ToyReader(ToyChain(CHAIN))
+    reader.source, reader.reason = source, "unknown_mode"
+    source.mine(((1, 5), (2, 7)))
+    reader.broken.add(account_id(CHAIN, address(2)))
+    store = await Store.open("sqlite+aiosqlite://")
+    index = SqlIndexStore(store)
+    follower = indexer(source, index, reader=reader)
+    await settle(follower)
+    assert await index.pick(CHAIN, dirty=True, limit=10) == []
+    states = {one.account: one.state for one in await index.pick(CHAIN, dirty=False, limit=10)}
+    assert "unknown" in states[account_id(CHAIN, address(2))]
+    before = len(reader.reads)
+    await settle(follower)
+    assert len(reader.reads) == before
+    source.mine(((2, 1),))  # its next event
+    reader.broken.clear()
+    await settle(follower)
+    states = {one.account: one.state for one in await index.pick(CHAIN, dirty=False, limit=10)}
+    assert "unknown" not in states[account_id(CHAIN, address(2))]
+    await store.close()
