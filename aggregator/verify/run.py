@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from aggregator.config import Settings
 from aggregator.errors import ConfigError
 from aggregator.factors import FactorParams, load_factors
+from aggregator.margin_rule import margin_figures
 from aggregator.portfolios import Portfolios, by_chain
 from aggregator.registry import AssetRegistry
 from aggregator.verify.compare import TOLERANCE, Row, Subject, comparable, compare, unread
@@ -200,7 +201,8 @@ def _readers(
     chain: ChainId, clients: Mapping[ChainId, EvmClient], deployments: Mapping[ChainId, ChainDeployment]
 ) -> list[VenueReader]:
     known = {c: deployments[c] for c in clients}
-    return [r for r in readers_of(chain, clients, known, Haircuts()) if r.venue not in WITHOUT_RULE]
+    readers = readers_of(chain, clients, known, Haircuts(), rule=margin_figures)
+    return [reader for reader in readers if reader.venue not in WITHOUT_RULE]
 
 
 @asynccontextmanager
