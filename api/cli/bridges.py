@@ -37,7 +37,7 @@ def bridges(
     """Show the latency laws: quantiles, fees, capacity, posterior, sample size and age.
 
     Where there are settings, the transfers that the service has seen count too. What operators say at the moment
-    only a running service knows: `crossmargin get /v1/bridges`.
+    only a running service knows: `crossmargin get bridges`.
     """
     settings = _settings(config, devnet)
     chosen = () if settings is None else settings.model.bridges
