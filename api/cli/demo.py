@@ -27,7 +27,8 @@ from api.cli.receiver import receiver
 from api.cli.serve import serving
 
 BLOCK_TIME_S = 1
-SCAN_INTERVAL_S = 1.0
+SCAN_INTERVAL_S = 0.5
+"""A breach is seen a scan after its block, or one more where the chains' heads are not level yet: within 2 s."""
 KEEPER_INTERVAL_S = 600
 SETTLE_TIMEOUT_S = 20
 
