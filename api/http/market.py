@@ -11,7 +11,7 @@ from aggregator.bridge_laws import defaults, laws
 from aggregator.bridge_view import row
 from aggregator.clock import utc_now
 from aggregator.model import REACTION_S
-from aggregator.prices import ClockLine, PriceLine, clock_lines
+from aggregator.prices import ClockLine, DissentLine, PriceLine, clock_lines
 from aggregator.report import AsOf, DataQuality, Degraded, Frozen, ModelRef
 from aggregator.store.prices import PriceLog
 from api.errors import Problem
@@ -22,11 +22,11 @@ from api.http.models import Answer, nothing_read
 from oracles.types import PriceStatus
 from risk.status import Status
 
-_BRIEF = {"contributors", "dissenters", "facts"}
+_BRIEF = {"contributors", "facts"}
 
 
 class PriceRow(Frozen):
-    """A reconciled price without its votes."""
+    """A reconciled price without its votes; what was left out stands here."""
 
     price_key: str
     time: datetime
@@ -40,6 +40,7 @@ class PriceRow(Frozen):
     age_s: int | None
     parameters: str
     notes: tuple[str, ...]
+    dissenters: tuple[DissentLine, ...]
 
 
 class Prices(Answer):

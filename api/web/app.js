@@ -1,5 +1,5 @@
 // One page: the portfolios by urgency, the chosen one with its figures, what-if. Asks the API; keeps no figure itself.
-import { buffers, chains, el, heat, interval, race, usd } from "/web/charts.js";
+import { buffers, chains, el, heat, interval, race, routes, usd } from "/web/charts.js";
 import { timeline } from "/web/timeline.js";
 
 const EVERY_MS = 2000, SELDOM_MS = 15000, KNOWN = ["LIQUIDATABLE", "DELEVERAGE", "UNKNOWN", "BRIDGE_NOW", "WATCH", "SAFE"];
@@ -72,7 +72,7 @@ function cards(report, scenarios, prices, alerts, advice, history) {
   return [
     head(report), card("Buffer: nothing netted, as latency allows, all netted", buffers(report)),
     card("Liquidation against help", race(report.venues)), wide("Liquidation against help over time", timeline(history)), adviceCard(report.portfolio.name, advice), whatIf(report),
-    card("Chains and routes", chains(report, state.bridges, named)), venues(report),
+    card("Chains and routes", chains(report, state.bridges, named), routes(report, state.bridges, named)), venues(report),
     card("Scenarios", scenarios.heat_map ? heat(scenarios.heat_map) : el("p", { class: "quiet" }, "no scenario table: the service has no model or a figure is missing")),
     greeks(report), priceCard(report, prices), alertCard(alerts),
   ];
@@ -127,8 +127,9 @@ function priceCard(report, prices) {
   const used = new Set(report.positions.map((p) => p.risk_factor));
   const shown = prices.filter((p) => used.has(p.price_key) || p.status !== "OK");
   const rows = shown.map((p) => el("tr", {}, el("td", {}, p.price_key), el("td", { class: p.mid_usd === null ? "UNKNOWN tone" : "" }, p.mid_usd === null ? "no price" : `$${Number(p.mid_usd).toLocaleString("en", { maximumFractionDigits: 4 })}`),
-    el("td", {}, interval(p)), el("td", { class: p.status === "OK" ? "" : "alarm" }, p.status, p.status === "OK" ? "" : el("div", { class: "quiet" }, p.reason))));
-  return card("Prices (interval within 1 % around the middle)", el("table", {}, el("thead", {}, el("tr", {}, ...["asset", "price", "interval", "state"].map((n) => el("th", { scope: "col" }, n)))), el("tbody", {}, ...rows)));
+    el("td", {}, interval(p), ...p.dissenters.map((d) => el("small", { class: "quiet out" }, `left out: ${d.source}${d.price_usd === null ? "" : ` $${Number(d.price_usd).toLocaleString("en")}`}, ${d.reason.replaceAll("_", " ")}`))), el("td", { class: p.status === "OK" ? "" : "alarm" }, p.status, p.status === "OK" ? "" : el("div", { class: "quiet" }, p.reason))));
+  return card("Prices (interval within 0.5 % around the middle, crosses were left out)", el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Table of prices" },
+    el("table", {}, el("thead", {}, el("tr", {}, ...["asset", "price", "interval", "state"].map((n) => el("th", { scope: "col" }, n)))), el("tbody", {}, ...rows))));
 }
 
 function alertCard(alerts) {

@@ -117,7 +117,7 @@ export function chains(report, bridges, names) {
   return svg;
 }
 
-// A price's interval in bps around its middle.
+// A price's interval around its middle, and the sources that were left out as crosses, those farther away at the edge.
 export function interval(price) {
   const svg = canvas(160, 18, `${price.price_key}: ${price.low_usd ?? "unknown"} to ${price.high_usd ?? "unknown"}`);
   if (price.mid_usd === null) {
@@ -126,8 +126,24 @@ export function interval(price) {
   }
   const mid = Number(price.mid_usd), x = (p) => 80 + Math.max(-78, Math.min(78, ((Number(p) - mid) / mid) * 15600));
   svg.append(shape("line", { x1: 2, x2: 158, y1: 9, y2: 9, class: "axis" }));
+  for (const out of price.dissenters.filter((d) => d.price_usd !== null)) {
+    const at = x(out.price_usd);
+    svg.append(shape("path", { d: `M${at - 3} 6l6 6m0 -6l-6 6`, stroke: "var(--dead)", "stroke-width": 1.5 }));
+  }
   svg.append(shape("rect", { x: x(price.low_usd), y: 4, width: Math.max(x(price.high_usd) - x(price.low_usd), 2), height: 10, rx: 2, fill: "var(--accent)" }));
   return svg;
+}
+
+// Every way between the portfolio's chains, the quickest first.
+export function routes(report, bridges, names) {
+  const ids = new Set(report.venues.map((v) => v.chain)), ways = bridges.filter((r) => ids.has(r.source) && ids.has(r.destination));
+  if (!ways.length) return el("p", { class: "quiet" }, ids.size > 1 ? "No route between these chains." : "One chain: nothing has to cross.");
+  const rows = ways.sort((a, b) => (a.median_s ?? Infinity) - (b.median_s ?? Infinity)).map((r) => el("tr", {},
+    el("td", {}, `${names(r.source)} → ${names(r.destination)}`), el("td", {}, r.bridge), el("td", {}, span(r.median_s)), el("td", {}, r.p99_s === null ? "may never" : span(r.p99_s)),
+    el("td", {}, `${r.fee_bps} bps`), el("td", {}, usd(r.capacity_usd))));
+  const head = ["way", "by", "half within", "99 % within", "fee", "up to"].map((name) => el("th", { scope: "col" }, name));
+  const table = el("table", {}, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...rows));
+  return el("details", {}, el("summary", {}, `${ways.length} routes: fees, latency, capacity`), el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Table of routes" }, table));
 }
 
 export function heat(map) {

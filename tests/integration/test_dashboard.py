@@ -26,6 +26,11 @@ FLAGS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 WAIT_MS = 20_000
+TOO_WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? []
+    : [...document.querySelectorAll('body *')]
+    .filter(n => n.getBoundingClientRect().right > innerWidth && !n.closest('.scroll') && !n.closest('#timeline'))
+    .map(n => n.outerHTML.slice(0, 100))"""
+"""What makes the page wider than its window."""
 
 
 async def pictured(page, name: str) -> None:
@@ -47,6 +52,7 @@ async def look(page, url: str, said: list[str], world) -> None:
     assert "reaches liquidation" in await page.inner_text(".sentence")
     await page.wait_for_selector(".heat td.worst", timeout=WAIT_MS)
     await page.wait_for_selector("#timeline .scatterlayer .trace", state="attached", timeout=WAIT_MS)
+    await page.wait_for_selector("main summary:has-text('routes: fees, latency, capacity')", timeout=WAIT_MS)
     await pictured(page, "dashboard")
 
     await page.focus("#spot")
@@ -63,6 +69,7 @@ async def look(page, url: str, said: list[str], world) -> None:
 
     await chosen(page, "stale-feed")
     assert "unknown" in await page.inner_text("main .head")
+    assert "left out: chainlink" in await page.inner_text("main")
     await asyncio.to_thread(play, world, "crash-1")
     await page.wait_for_selector("[data-name='thin-borrower'] .badge:has-text('LIQUIDATABLE')", timeout=WAIT_MS)
     await page.focus("[data-name='thin-borrower']")
@@ -73,7 +80,7 @@ async def look(page, url: str, said: list[str], world) -> None:
     assert await nameless(page) == []
     await page.emulate_media(color_scheme="dark")
     await page.set_viewport_size({"width": 390, "height": 844})
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert await page.evaluate(TOO_WIDE) == []
     await pictured(page, "phone")
     assert said == []
 
