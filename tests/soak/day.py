@@ -21,6 +21,7 @@ from collections import Counter, defaultdict
 from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,12 +33,15 @@ import aggregator.clock
 import aggregator.upkeep
 import chains.devnet.clock
 from aggregator.config import load_settings
+from aggregator.delivery.notifier import Notifier
+from aggregator.delivery.outbox import Outbox
+from aggregator.store.repository import Store
 from aggregator.wiring import open_service, wire
 from api.cli.common import log_to_stderr
 from api.cli.serve import run as serve
 from chains.devnet import control, worldfile
 from chains.devnet.clock import mine_at, wall_s
-from chains.devnet.tape import STEPS, play
+from chains.devnet.tape import STEPS, move, play
 from chains.devnet.world import World, build
 from tests.kit.receivers import SECRET
 
@@ -49,6 +53,7 @@ KILLS = 2
 LONGEST_GAP_S = 150
 """Of real time, a kill and a start included."""
 REST_S, LOOKS = 60, 40
+JITTER = 0.0002
 GROWTH = 1.25
 
 
@@ -180,9 +185,12 @@ class Day:
         self.world.each(lambda chain: mine_at(chain.ctx, max(at_s, newest_s(chain) + 1)))
 
     def fresh(self) -> None:
-        """A new block and new rounds at the prices as they are."""
+        """New blocks, and new rounds at prices a little beside those they have: a market never stands still."""
         self.mine(wall_s())
-        self.world.refresh()
+        known = {key: price for chain in self.world.chains.values() for key, price in chain.ctx.prices.items()}
+        prices = {key: price * Decimal(1 + self.rng.choice((-1, 1)) * JITTER) for key, price in known.items()}
+        self.world.each(lambda chain: move(chain, {key: prices[key] for key in chain.ctx.prices}))
+        self.world.meet()
 
     def market(self, stop: threading.Event) -> None:
         """Blocks at the fast clock's time, the tape, and rounds of the feeds between its steps."""
@@ -196,7 +204,7 @@ class Day:
                 self.seen["tape steps"] += 1
                 step_at, refresh_at = now + STEP_S, now + REFRESH_S
             elif now >= refresh_at:
-                self.world.refresh()
+                self.fresh()
                 self.seen["refreshes of the feeds"] += 1
                 refresh_at = now + REFRESH_S
             stop.wait(max(0.0, 0.5 - (time.monotonic() - began)))
@@ -211,12 +219,24 @@ async def rest(day: Day) -> None:
     """The market stands still; wait until it is told as a fresh read has it, and everything is delivered."""
     await asyncio.to_thread(play, day.world, "all-clear")
     await as_fresh(day)
-    async with asyncio.timeout(REST_S):
-        while rows(day, "SELECT count(*) FROM deliveries WHERE delivered_at IS NULL")[0][0]:
-            await asyncio.to_thread(day.fresh)
-            await asyncio.sleep(0.5)
     day.child.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(day.child.wait, 20) == 0, "the stop was not in order"
+    await deliver(day)
+
+
+async def deliver(day: Day) -> None:
+    """What the stopped service still owes."""
+    settings = load_settings(day.settings)
+    store = await Store.open(settings.database.get_secret_value())
+    owing = asyncio.create_task(Notifier(store, settings.webhooks, settings.delivery).run())
+    try:
+        async with asyncio.timeout(REST_S):
+            while await Outbox(store).undelivered():
+                await asyncio.sleep(0.1)
+    finally:
+        owing.cancel()
+        await asyncio.gather(owing, return_exceptions=True)
+        await store.close()
 
 
 def rows(day: Day, query: str):
