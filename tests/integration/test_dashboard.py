@@ -121,6 +121,8 @@ async def test_the_page_shows_a_crash_answers_what_if_and_works_by_keyboard(devn
             page = await browser.new_page(viewport={"width": 1400, "height": 1100}, color_scheme="light")
             page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
             page.on("pageerror", lambda error: said.append(str(error)))
+            own = (url, "data:", "blob:")
+            page.on("request", lambda asked: None if asked.url.startswith(own) else said.append(asked.url))
             await look(page, url, said, devnet_snapshot)
         finally:
             await browser.close()
