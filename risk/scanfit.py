@@ -26,6 +26,7 @@ from risk.scanlaw import DAY_S
 from risk.scantable import ScanTable
 
 HOUR_S = 3_600.0
+BELOW_AN_HOUR_S = (60.0, 300.0, 900.0)
 TAU_S = tuple(hours * HOUR_S for hours in (1, 2, 4, 8, 12, 24))
 WINDOW_S = tuple(hours * HOUR_S for hours in (1, 2, 4, 8, 12, 24, 48, 72, 168))
 DECAY_PER_DAY = 0.97
@@ -151,6 +152,20 @@ def _expected_shortfall(moves: F64, level: float) -> float:
 def usable_starts(bars: Bars, span_s: float, every: int = 1) -> npt.NDArray[np.intp]:
     """Window starts after the warm-up whose window of ``span_s`` lies inside the data."""
     return np.arange(_warm_up(bars), len(bars.close) - _bars(span_s, bars.step_s, "span_s") + 1, every)
+
+
+def resolved(step_s: float) -> tuple[tuple[float, ...], tuple[float, ...], int]:
+    """(lags, window lengths, bars between window starts) that bars of this length resolve.
+
+    Finer bars than hours add the lags below one hour; windows then still start once an hour.
+    """
+    number("step_s", step_s, 1e-3, DAY_S)
+    fine = tuple(t for t in BELOW_AN_HOUR_S if t >= step_s and _multiple(t, step_s)) if step_s < HOUR_S else ()
+    return (*fine, *TAU_S), (*fine, *WINDOW_S), max(1, round(HOUR_S / step_s))
+
+
+def _multiple(span_s: float, step_s: float) -> bool:
+    return abs(round(span_s / step_s) * step_s - span_s) <= 1e-6 * span_s
 
 
 def fit_scan_law(

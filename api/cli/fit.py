@@ -24,11 +24,13 @@ def scan_law(
 ) -> None:
     """Fit the law of the worst move (RISK section 5) and write its table."""
     from aggregator.history import read_history
-    from risk.scanfit import fit_scan_law
+    from risk.scanfit import fit_scan_law, resolved
 
     bars = read_history(history).without(without or ())
+    tau_s, window_s, every = resolved(bars.step_s)
     table = fit_scan_law(
-        bars.close, bars.high, bars.low, bars.step_s, assets=bars.assets, source=source, dates=bars.dates
-    )
+        bars.close, bars.high, bars.low, bars.step_s, assets=bars.assets, source=source, dates=bars.dates,
+        tau_s=tau_s, window_s=window_s, every=every,
+    )  # fmt: skip
     out.write_text(table.to_json())
     typer.echo(f"{out}: {len(bars.assets)} assets, {bars.dates}, lags {[int(t) for t in table.tau_s]} s")

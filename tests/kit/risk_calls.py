@@ -347,7 +347,7 @@ CHECKED = {
     "routes.parse_routes", "sets.stress.stress_set", "unified.expected_shortfall",
     # bars of a history and what was found on them, checked by scanfit.bars_of
     "scanfit.fit_scan_law", "replay.by_year", "replay.day_starts", "replay.episode_rows", "replay.exceedances",
-    "replay.replay_pair",
+    "replay.replay_pair", "scanfit.resolved",
     # whole numbers, flags and words
     "jit.kernel", "lanes.tile_most", "lanes.tile_sum", "scanfit.survival_levels", "status.describe",
     "status.duration", "status.usd", "validation.conditional_coverage", "validation.independence",

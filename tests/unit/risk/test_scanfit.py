@@ -5,9 +5,12 @@ from risk.errors import RiskInputError
 from risk.latency import NEVER, Knots
 from risk.mobility import G
 from risk.scanfit import (
+    TAU_S,
+    WINDOW_S,
     bars_of,
     daily_volatility,
     fit_scan_law,
+    resolved,
     scan_maxima,
     survival_levels,
     usable_starts,
@@ -144,3 +147,28 @@ def test_unusable_history_is_refused():
     first_missing[0, 0] = np.nan
     with pytest.raises(RiskInputError, match="first row"):
         bars_of(first_missing, high, low, HOUR)
+
+
+def test_minute_bars_resolve_the_lags_below_an_hour():
+    assert resolved(3600.0) == (TAU_S, WINDOW_S, 1)
+    assert resolved(60.0)[0][:4] == (60.0, 300.0, 900.0, 3600.0)
+    assert resolved(300.0)[0][:3] == (300.0, 900.0, 3600.0)
+    tau_s, window_s, every = resolved(60.0)
+    rng = np.random.default_rng(5)
+    close = np.exp(np.cumsum(rng.normal(0, 0.04 / np.sqrt(1440), (1440 * 75, 1)), axis=0))
+    fitted = fit_scan_law(
+        close,
+        close,
+        close,
+        60.0,
+        assets=("A",),
+        source="s",
+        dates="d",
+        tau_s=tau_s,
+        window_s=window_s,
+        every=every,
+    )
+    law, b = Empirical(fitted), np.array([0.6])
+    near, far = (float(law.exceedance(b, np.array([tau]), 86_400.0)[0]) for tau in (60.0, 900.0))
+    assert 0 <= near < far < 1
+    assert (np.diff(fitted.quantile[:, 10]) > 0).all()
