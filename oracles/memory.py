@@ -117,7 +117,10 @@ def _silent(quote: Quote, now_s: float, gate: GateParams) -> Dissent | None:
 def _repeated(
     quote: Quote, seen: SourceMemory | None, memory: Memory, now_s: float, params: PriceParams
 ) -> Dissent | None:
-    """One value for long while the agreed price moved by more than the source's own bound and half the band."""
+    """One value for long while the agreed price moved away from it, by more than its bound and half the band.
+
+    A value that is the agreed price now was ahead of it when it began, as after a leap that all made at once.
+    """
     if seen is None or seen.quote.price != quote.price or now_s - seen.since_s < params.gate.repeat_s:
         return None
     mid = memory.mid(quote.price_key)
@@ -125,7 +128,7 @@ def _repeated(
         return None
     moved = abs(mid / seen.mid_then - 1)
     allowed = quote.half_width / quote.price + Decimal(params.class_of(quote.price_key).band_bps) / BPS / 2
-    if moved <= allowed:
+    if moved <= allowed or abs(quote.price / mid - 1) <= allowed:
         return None
     detail = f"the same value for {now_s - seen.since_s:.0f} s while the price moved {moved * BPS:.0f} bps"
     return Dissent(quote.source, quote.group, "repeated", detail, _shown(quote))

@@ -110,6 +110,17 @@ def test_one_value_for_hours_counts_while_the_market_stands_and_not_once_it_move
     assert price.status is PriceStatus.INSUFFICIENT
 
 
+def test_a_market_that_leaps_and_then_stands_still_keeps_its_price() -> None:
+    rounds = Rounds()
+    rounds(0, *at(0, "3000", "3000", "3000"))
+    for after in (15, 30, 3600, 7200, 4 * 3600):  # 12 % in one round, then hours of exactly the same
+        price = rounds(after, *at(after, "2640", "2640", "2641"))["ETH"]
+        assert (price.status, price.mid) == (PriceStatus.OK, 2640), (after, price.reason)
+    for step, value in enumerate(("2650", "2655", "2661")):
+        price = rounds(4 * 3600 + 60 * (step + 1), *at(4 * 3600 + 60 * (step + 1), value, value, "2641"))["ETH"]
+    assert [d.reason for d in price.dissenters] == ["repeated"]
+
+
 def test_a_leap_that_all_agree_on_waits_for_its_minute_and_is_then_followed() -> None:
     rounds = Rounds()
     rounds(0, *at(0, "3000", "3000", "3000"))
