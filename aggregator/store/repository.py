@@ -34,6 +34,9 @@ APPEND_LOCK = 0x63726F73736D
 REPORTS: Any = ReportRow.__table__  # type: ignore[attr-defined]
 PRICES: Any = PriceRow.__table__  # type: ignore[attr-defined]
 REPORT_COLUMNS = tuple(column.name for column in REPORTS.columns if column.name != "seq")
+UNKNOWN = (-1, "")
+"""There is a newer report, which was not kept here."""
+_PORTFOLIO, _BODY = REPORT_COLUMNS.index("portfolio"), REPORT_COLUMNS.index("body")
 PRICE_COLUMNS = tuple(column.name for column in PRICES.columns if column.name != "seq")
 
 AlertRule = Callable[[Status | None, MarginReport], tuple[Alert, ...]]
@@ -77,6 +80,13 @@ class Store:
         self._line = asyncio.Lock() if engine.dialect.name == "sqlite" else contextlib.nullcontext()
         self.appended = 0
         """How often reports were appended here: what was read before may be old when it has changed."""
+        self.followed: set[str] = set()
+        """Portfolios whose newest report somebody here keeps at hand."""
+        self.newest: dict[str, tuple[int, str]] = {}
+        """Sequence number and JSON of reports of theirs that were appended here, or ``UNKNOWN``.
+
+        Whoever follows takes them out.
+        """
 
     @classmethod
     async def open(cls, dsn: str) -> "Store":
@@ -154,6 +164,10 @@ class Store:
             else:
                 judged = await rule.judge(connection, reports, latest)
             await _tell(session, judged, receivers)
+            fresh = await _fresh(connection, self.followed, values)
+        # Whom somebody began to follow while this was being written has to be looked up.
+        missed = self.followed & {report.portfolio.name for report in reports} - fresh.keys()
+        self.newest.update(fresh, **dict.fromkeys(missed, UNKNOWN))
         self.appended += 1
         return judged.alerts
 
@@ -225,6 +239,21 @@ async def only_writer(connection: AsyncConnection) -> None:
     """Take the lock of appends, to the end of the transaction; SQLite's write lock does it there."""
     if connection.dialect.name == "postgresql":
         await connection.execute(select(func.pg_advisory_xact_lock(APPEND_LOCK)))
+
+
+async def _fresh(
+    connection: AsyncConnection, followed: Collection[str], values: Sequence[tuple[Any, ...]]
+) -> dict[str, tuple[int, str]]:
+    """Sequence number and JSON of the reports just written of portfolios that are followed."""
+    bodies = {row[_PORTFOLIO]: row[_BODY] for row in values if row[_PORTFOLIO] in followed}
+    if not bodies:
+        return {}
+    newest = (
+        select(col(ReportRow.portfolio), func.max(col(ReportRow.seq)))
+        .where(col(ReportRow.portfolio).in_(bodies))
+        .group_by(col(ReportRow.portfolio))
+    )
+    return {name: (seq or 0, bodies[name]) for name, seq in (await connection.execute(newest)).all()}
 
 
 async def _fenced(connection: AsyncConnection, fence: Fence | None, names: set[str]) -> None:

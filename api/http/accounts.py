@@ -70,7 +70,7 @@ async def kept_report(request: web.Request) -> Kept:
 async def get_margin(request: web.Request) -> web.Response:
     """The newest margin report."""
     kept = await kept_report(request)
-    return stamped(request, kept.body, kept.etag, packed=kept.packed)
+    return stamped(request, kept.body, kept.etag, packed=_packed(request, kept))
 
 
 def _at_hand(request: web.Request, caller: Caller) -> Kept | None:
@@ -86,7 +86,12 @@ def _at_hand(request: web.Request, caller: Caller) -> Kept | None:
 def kept_margin(request: web.Request, caller: Caller) -> Body | None:
     """The newest margin report where it is at hand."""
     kept = _at_hand(request, caller)
-    return None if kept is None else Body(kept.body, kept.etag, kept.packed)
+    return None if kept is None else Body(kept.body, kept.etag, _packed(request, kept))
+
+
+def _packed(request: web.Request, kept: Kept) -> bytes | None:
+    """The compressed body where the reader takes it: nobody else has it made."""
+    return kept.packed if "gzip" in request.headers.get("Accept-Encoding", "") else None
 
 
 def _kept_part(model: type[BaseModel]) -> Callable[[web.Request, Caller], Body | None]:

@@ -5,7 +5,6 @@ import gzip
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -14,7 +13,7 @@ from pydantic import BaseModel
 from aggregator.report import MarginReport
 from aggregator.reports import CODE_VERSION
 from aggregator.store.reports import ReportLog
-from aggregator.store.repository import Store
+from aggregator.store.repository import UNKNOWN, Store
 from api.http.answer import GZIP_FROM, etag_of
 from api.http.deps import DEPS
 from api.http.endpoint import Body
@@ -32,22 +31,31 @@ class Kept:
 
     seq: int
     body: bytes
-    etag: str
-    packed: bytes | None
-    appended: int
     checked_at: float
+    etag: str = field(init=False)
+    _packed: bytes | None = None
     parsed: MarginReport | None = None
-    decoded: dict[str, Any] | None = None
+    fields: dict[str, msgspec.Raw] | None = None
     tags: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.etag = etag_of(self.body)
+
+    @property
+    def packed(self) -> bytes | None:
+        """The body compressed, once somebody takes it so; None where that would not pay."""
+        if self._packed is None and len(self.body) >= GZIP_FROM:
+            self._packed = gzip.compress(self.body, 5, mtime=0)
+        return self._packed
+
     def part(self, model: type[BaseModel]) -> Body:
-        """Some of the report's fields, which are those of a model, encoded anew.
+        """Some of the report's fields, which are those of a model, put together anew from how they are stored.
 
         Its ETag needs no look at the bytes: it follows from the report's, the model's name and the code.
         """
-        if self.decoded is None:
-            self.decoded = msgspec.json.decode(self.body)
-        content, name = self.decoded, model.__name__
+        if self.fields is None:
+            self.fields = msgspec.json.decode(self.body, type=dict[str, msgspec.Raw])
+        content, name = self.fields, model.__name__
         if name not in self.tags:
             self.tags[name] = etag_of(f"{self.etag} {name} {CODE_VERSION}".encode())
         return Body(msgspec.json.encode({field: content[field] for field in model.model_fields}), self.tags[name])
@@ -70,8 +78,13 @@ class Latest:
     def fresh(self, store: Store, name: str) -> Kept | None:
         """The newest report of a portfolio where its reader need not wait for the store; else None."""
         kept = self._kept.get(name)
-        if kept is None or kept.appended != store.appended:
+        if kept is None:
             return None
+        if (told := store.newest.pop(name, None)) is not None:
+            if told == UNKNOWN:
+                kept.checked_at = float("-inf")
+            elif told[0] > kept.seq:
+                kept = self._keep(store, name, Kept(told[0], told[1].encode(), time.monotonic()))
         age_s = time.monotonic() - kept.checked_at
         if age_s < RECHECK_S:
             return kept
@@ -81,13 +94,12 @@ class Latest:
     async def of(self, request: web.Request, name: str) -> Kept | None:
         """The newest report of a portfolio; None where there is none yet."""
         store = request.app[DEPS].store
-        if (found := self.fresh(store, name)) is not None:
-            return found
-        while True:
-            appended = store.appended
+        while (found := self.fresh(store, name)) is None:
+            store.followed.add(name)
             found = await asyncio.shield(self._ask(store, name))
-            if found is None or found.appended >= appended:
+            if found is None or name not in store.newest:
                 return found
+        return found
 
     def _ask(self, store: Store, name: str) -> asyncio.Task[Kept | None]:
         """One question to the store, however many wait for its answer."""
@@ -104,20 +116,26 @@ class Latest:
             done.exception()  # whoever waits has it; nobody may be waiting
 
     async def _look(self, store: Store, name: str) -> Kept | None:
-        kept, now = self._kept.get(name), time.monotonic()
-        appended, log = store.appended, ReportLog(store)
-        if kept is not None and await log.newest_seq(name) == kept.seq:
-            kept.appended, kept.checked_at = appended, now
-            return kept
-        newest = await log.newest(name)
-        if newest is None:
-            return None
-        seq, body = newest
-        packed = gzip.compress(body, 5, mtime=0) if len(body) >= GZIP_FROM else None
-        kept = Kept(seq, body, etag_of(body), packed, appended, now)
+        now, log = time.monotonic(), ReportLog(store)
+        kept = self._kept.get(name)
+        if kept is None or await log.newest_seq(name) != kept.seq:
+            newest = await log.newest(name)
+            if newest is None:
+                return None
+            kept = Kept(*newest, now)
+        kept.checked_at = now
+        return self._keep(store, name, kept)
+
+    def _keep(self, store: Store, name: str, kept: Kept) -> Kept:
+        """The newer one of this report and the one that is kept; it is kept from now on."""
+        before = self._kept.get(name)
+        if before is not None and before.seq > kept.seq:
+            return before
         self._kept[name] = kept
         if len(self._kept) > MOST:
-            self._kept.popitem(last=False)
+            gone, _ = self._kept.popitem(last=False)
+            store.followed.discard(gone)
+            store.newest.pop(gone, None)
         return kept
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from aggregator.alerts import status_change
 from aggregator.report import MarginReport
+from aggregator.store.reports import ReportLog
+from aggregator.store.repository import UNKNOWN
 from api.http import front
 from api.http.deps import DEPS
 from api.http.models import Positions, Venues
@@ -88,3 +90,45 @@ async def test_many_readers_of_a_new_report_ask_the_store_once(tmp_path, monkeyp
         answers = await asyncio.gather(*(client.get(PATHS[0]) for _ in range(20)))
         ids = {(await answer.json())["id"] for answer in answers}
     assert (ids, asked) == ({report.id}, [NAME])
+
+
+async def newest_id(client) -> str:
+    return (await (await client.get(f"/v1/accounts/{NAME}/margin")).json())["id"]
+
+
+async def append(client) -> str:
+    (report,) = hand.maker().make(a_world())
+    await client.app[DEPS].store.append([report], status_change, [])
+    return report.id
+
+
+async def test_a_report_appended_here_is_answered_at_once_and_without_the_store(tmp_path, monkeypatch):
+    async with api(tmp_path) as client:
+        first = await newest_id(client)
+
+        async def asked(*_):
+            raise AssertionError("the store was asked")
+
+        monkeypatch.setattr(ReportLog, "newest", asked)
+        monkeypatch.setattr(ReportLog, "newest_seq", asked)
+        for _ in range(3):
+            second = await append(client)
+            assert await newest_id(client) == second != first
+        assert client.app[DEPS].store.newest == {}
+
+
+async def test_a_report_that_was_not_kept_is_looked_up_before_anybody_is_answered(tmp_path):
+    async with api(tmp_path) as client:
+        await newest_id(client)
+        store = client.app[DEPS].store
+        store.followed.clear()  # as if the first reader had come while the append was on its way
+        second = await append(client)
+        assert NAME not in store.newest
+        store.newest[NAME] = UNKNOWN
+        assert await newest_id(client) == second
+
+
+async def test_nobody_who_is_not_followed_costs_memory(tmp_path):
+    async with api(tmp_path) as client:
+        await append(client)
+        assert client.app[DEPS].store.newest == {}
