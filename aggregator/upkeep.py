@@ -47,7 +47,9 @@ class ScanBook:
         self, reports: Sequence[MarginReport], *, duration_s: float, alerts: int, skipped: int
     ) -> ScanRecord:
         """Store the record of a scan whose reports are stored."""
-        done = record(reports, self._before, time=utc_now(), duration_s=duration_s, alerts=alerts, skipped=skipped)
+        done = await asyncio.to_thread(  # beside the event loop, which answers others meanwhile
+            record, reports, self._before, time=utc_now(), duration_s=duration_s, alerts=alerts, skipped=skipped
+        )
         await self._log.add(done)
         self._before, self.last = stands(reports), done
         metrics.LAST_SCAN.set(host_s())
