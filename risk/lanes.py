@@ -25,7 +25,7 @@ def tile_sum(width: int) -> Any:
     @intrinsic  # type: ignore[untyped-decorator]
     def run(typing_context: Any, weight: Any, index: Any, count: Any, table: Any, out: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            total = _emit_tile(builder, width, *arguments[:4])
+            (total,) = _emit_tile(builder, (width,), *arguments[:4])
             target = builder.inttoptr(arguments[4], ir.VectorType(DOUBLE, width).as_pointer())
             builder.store(total, target, align=8)
             return context.get_dummy_value()
@@ -35,25 +35,37 @@ def tile_sum(width: int) -> Any:
     return run
 
 
-def tile_most(width: int) -> Any:
-    """As ``tile_sum``, but returns the largest of the sums."""
+def tile_most(*parts: int) -> Any:
+    """As ``tile_sum``, but returns the largest of the sums; the width is that of all parts side by side.
+
+    Parts are vectors of their own: one of 24 the compiler would split into pieces that take twice as long as 32.
+    """
 
     @intrinsic  # type: ignore[untyped-decorator]
     def run(typing_context: Any, weight: Any, index: Any, count: Any, table: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            total = _emit_tile(builder, width, *arguments)
-            shape = ir.FunctionType(DOUBLE, [ir.VectorType(DOUBLE, width)])
-            name = f"llvm.vector.reduce.fmax.v{width}f64"
-            largest = builder.module.globals.get(name) or ir.Function(builder.module, shape, name)
-            return builder.call(largest, [total], fastmath=("nnan", "nsz"))
+            totals = _emit_tile(builder, parts, *arguments)
+            most = _largest(builder, totals[0], parts[0])
+            for total, width in zip(totals[1:], parts[1:], strict=True):
+                other = _largest(builder, total, width)
+                most = builder.select(builder.fcmp_ordered(">", other, most), other, most)
+            return most
 
         return numba.float64(numba.intp, numba.intp, numba.intp, numba.intp), emit
 
     return run
 
 
-def _emit_tile(builder: Any, width: int, weight: Any, index: Any, count: Any, table: Any) -> Any:
-    vector = ir.VectorType(DOUBLE, width)
+def _largest(builder: Any, vector: Any, width: int) -> Any:
+    shape = ir.FunctionType(DOUBLE, [ir.VectorType(DOUBLE, width)])
+    name = f"llvm.vector.reduce.fmax.v{width}f64"
+    largest = builder.module.globals.get(name) or ir.Function(builder.module, shape, name)
+    return builder.call(largest, [vector], fastmath=("nnan", "nsz"))
+
+
+def _emit_tile(builder: Any, parts: tuple[int, ...], weight: Any, index: Any, count: Any, table: Any) -> list[Any]:
+    """The sums as one vector for each part."""
+    vectors = [ir.VectorType(DOUBLE, width) for width in parts]
     weights = builder.inttoptr(weight, DOUBLE.as_pointer())
     indices = builder.inttoptr(index, WORD.as_pointer())
     rows = builder.inttoptr(table, DOUBLE.as_pointer())
@@ -62,21 +74,24 @@ def _emit_tile(builder: Any, width: int, weight: Any, index: Any, count: Any, ta
     builder.branch(head)
     builder.position_at_end(head)
     step = builder.phi(SIZE)
-    total = builder.phi(vector)
+    totals = [builder.phi(vector) for vector in vectors]
     step.add_incoming(ir.Constant(SIZE, 0), before)
-    total.add_incoming(ir.Constant(vector, None), before)
+    for total, vector in zip(totals, vectors, strict=True):
+        total.add_incoming(ir.Constant(vector, None), before)
     builder.cbranch(builder.icmp_signed("<", step, count), body, done)
     builder.position_at_end(body)
     row = builder.sext(builder.load(builder.gep(indices, [step])), SIZE)
-    start = builder.gep(rows, [builder.mul(row, ir.Constant(SIZE, width))])
-    values = builder.load(builder.bitcast(start, vector.as_pointer()), align=8)
-    spread = _spread(builder, builder.load(builder.gep(weights, [step])), width)
-    added = builder.fadd(total, builder.fmul(values, spread, flags=FUSE), flags=FUSE)
-    total.add_incoming(added, builder.block)
+    start = builder.mul(row, ir.Constant(SIZE, sum(parts)))
+    scalar = builder.load(builder.gep(weights, [step]))
+    for total, vector, width in zip(totals, vectors, parts, strict=True):
+        values = builder.load(builder.bitcast(builder.gep(rows, [start]), vector.as_pointer()), align=8)
+        product = builder.fmul(values, _spread(builder, scalar, width), flags=FUSE)
+        total.add_incoming(builder.fadd(total, product, flags=FUSE), builder.block)
+        start = builder.add(start, ir.Constant(SIZE, width))
     step.add_incoming(builder.add(step, ir.Constant(SIZE, 1)), builder.block)
     builder.branch(head)
     builder.position_at_end(done)
-    return total
+    return totals
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -23,7 +23,7 @@ from risk.optionmatrix import Engine
 from risk.tail import expected_shortfall, tail_rows
 
 WIDE, ROWS = 32, 64
-NARROW = (8, 16, 32)
+NARROW = (8, 16, 24, 32)
 PLAIN_ROWS = 500
 LARGEST = 1e140
 """Squares of losses must be finite."""
@@ -171,7 +171,6 @@ def _job(weights: Units, values: F64, k: float, most: F64, es: F64 | None) -> Jo
     rows = (weights.data, weights.columns, weights.starts)
     count = values.shape[1]
     if es is None and count <= WIDE:
-        # Widths of a power of two: the compiler splits one of 24 into pieces that take twice as long as 32.
         narrow = np.repeat(-values[:, -1:], next(width for width in NARROW if count <= width), axis=1)
         narrow[:, :count] = -values
         return lambda first, last: scankernels.scan_narrow(*rows, narrow, first, last, most)

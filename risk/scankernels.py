@@ -2,7 +2,7 @@
 
 Layout: minus the value matrix (N, S) is cut into tiles of 32 columns, each packed (N, 32), so that one tile stays
 in the cache while a block of accounts passes over it; a block's losses (ROWS, S) are reduced while still cached.
-A set of up to 32 rows is one tile of 8, 16 or 32 columns and its maximum is taken at once.
+A set of up to 32 rows is one tile of 8, 16, 24 or 32 columns and its maximum is taken at once.
 
 ES of a row is found on the threshold z with exactly k losses above it: from n losses above z with mean excess m
 the next threshold is z + m·ln(n/k) (an exponential tail), kept inside a bracket that always shrinks to a value of
@@ -19,7 +19,7 @@ WIDE = 32
 ROWS = 64
 """Accounts in a block: 64 x 1,000 losses are half a megabyte."""
 _tile32 = tile_sum(WIDE)
-_most8, _most16, _most32 = tile_most(8), tile_most(16), tile_most(32)
+_most8, _most16, _most24, _most32 = tile_most(8), tile_most(16), tile_most(16, 8), tile_most(32)
 
 
 @kernel
@@ -161,7 +161,7 @@ def scan_most(
 
 @kernel
 def scan_narrow(units: Any, columns: Any, starts: Any, packed: Any, first: Any, last: Any, most: Any) -> None:
-    """Largest loss over one tile (N, 8, 16 or 32) whose spare columns repeat the last scenario."""
+    """Largest loss over one tile (N, 8, 16, 24 or 32) whose spare columns repeat the last scenario."""
     width = packed.shape[1]
     table = packed.ctypes.data
     for account in range(first, last):
@@ -172,5 +172,7 @@ def scan_narrow(units: Any, columns: Any, starts: Any, packed: Any, first: Any, 
             most[account] = _most8(weight, index, size, table)
         elif width == 16:
             most[account] = _most16(weight, index, size, table)
+        elif width == 24:
+            most[account] = _most24(weight, index, size, table)
         else:
             most[account] = _most32(weight, index, size, table)
