@@ -24,8 +24,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import uvloop
 from aiohttp import web
+from scipy.sparse import random_array
 
 from aggregator.access.settings import OPEN_TO_ALL
 from aggregator.clock import utc_now
@@ -42,6 +44,7 @@ from api.app import Deps, create_app
 from api.cli.loop import on_loop, settle
 from chains.caip import AccountId
 from chains.types import Cut, ReadResult
+from risk.scan import prepare, scan
 from tests.bench import Row
 from tests.kit import world as hand
 from tests.kit.api import NAME, api
@@ -137,6 +140,24 @@ def scanning(ready: Any) -> None:
     on_loop(run())
 
 
+def screening(ready: Any) -> None:
+    """The API over its store while 100,000 accounts are scanned again and again, without the interpreter lock."""
+
+    async def run() -> None:
+        settle()
+        rng = np.random.default_rng(1)
+        units = prepare(random_array((100_000, 500), density=0.04, format="csr", rng=rng))
+        changes = rng.standard_normal((500, 1000))
+        with tempfile.TemporaryDirectory() as folder:
+            async with api(Path(folder), world=big_world()) as client:
+                scan(units, changes, 0.975)
+                ready.put(client.port)
+                while True:
+                    await asyncio.to_thread(scan, units, changes, 0.975)
+
+    on_loop(run())
+
+
 class Still:
     """A cycle that reads the same world again and again, a little later each time."""
 
@@ -219,10 +240,10 @@ def _measure(paths: dict[str, tuple[Callable[[Any], None], str]]) -> dict[str, l
     return found
 
 
-def _while_scanning(path: str) -> float:
-    """Median over the rounds of the 99 % latency in ms, one reader at a time; the scan has a core to itself."""
-    with _running({"scanning": (scanning, None)}) as ports:
-        return statistics.median(_wrk(ports["scanning"], path, 1)[1] for _ in range(ROUNDS))
+def _while(busy: Callable[[Any], None], path: str) -> float:
+    """Median over the rounds of the 99 % latency in ms, one reader at a time, of a process busy with that."""
+    with _running({"busy": (busy, None)}) as ports:
+        return statistics.median(_wrk(ports["busy"], path, 1)[1] for _ in range(ROUNDS))
 
 
 def _simulations() -> float:
@@ -262,7 +283,9 @@ def run() -> list[Row]:
             ">= 3x"),
         Row("positions, encoded per request", encoded, "req/s", "bare aiohttp on uvloop", ratio("encoded", "bare"),
             ">= 0.65x"),
-        Row("stored report, p99 while full scans run", _while_scanning(path), "ms", "", None, "<= 3 ms"),
+        Row("stored report, p99 while 100,000 accounts are scanned", _while(screening, path), "ms", "", None,
+            "<= 3 ms"),
+        Row("stored report, p99 while reports are made", _while(scanning, path), "ms", "", None, ""),
     ]  # fmt: skip
 
 
