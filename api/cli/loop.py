@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import signal
 import sys
 from collections.abc import Coroutine
 from typing import Any
@@ -18,7 +19,17 @@ def on_loop(main: Coroutine[Any, Any, None]) -> None:
         return
     import uvloop
 
-    uvloop.run(main)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        uvloop.run(_stoppable(main))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+async def _stoppable(main: Coroutine[Any, Any, None]) -> None:
+    """A stop cancels, as Ctrl-C does: an exception out of a signal may end in whatever callback runs just then."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
+    await main
 
 
 def settle() -> None:
