@@ -12,7 +12,7 @@ from aggregator.model import Model
 from aggregator.report import LiquidationPrice, ReverseStressLine, UnifiedPrice
 from aggregator.rescue import Rescue
 from aggregator.rounding import finite, nearest, up
-from chains.types import PositionKind, VenueAccount
+from chains.accounts import PositionKind, VenueAccount
 from risk.addons import adverse_basis, broken_correlation, closing_cost
 from risk.arrays import F64, PortfolioArrays
 from risk.distance import distance_to_liquidation

@@ -14,20 +14,19 @@ from scipy.sparse import csr_array
 
 from aggregator.factors import FactorParams
 from aggregator.registry import AssetRegistry, asset_of, assets_of, quote_of
+from chains.accounts import Liquidation, VenueAccount
 from chains.caip import AssetId, ChainId, asset_chain
 from chains.deployments import AssetInfo
-from chains.types import (
+from chains.instruments import (
     ClippedFee,
     Exposure,
     Fixed,
     Instrument,
-    Liquidation,
     LpRange,
     Option,
     Perp,
     ShortOptionFloor,
     Spot,
-    VenueAccount,
 )
 from oracles.types import PriceBook, ReconciledPrice
 from risk.arrays import F64, Csr, InstrumentArrays, Kind, PortfolioArrays

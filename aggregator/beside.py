@@ -18,7 +18,7 @@ from aggregator.clock import unix
 from aggregator.model import Model
 from aggregator.reports import ReportMaker, World
 from aggregator.rounding import up
-from chains.types import VenueAccount
+from chains.accounts import VenueAccount
 from oracles.reconcile import reconcile
 from oracles.types import PriceBook
 from risk.arrays import F64, OPTIONS, Kind, PortfolioArrays

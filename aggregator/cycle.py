@@ -17,6 +17,7 @@ from aggregator.portfolios import Portfolios, by_chain
 from aggregator.pricing import PriceDesk, PriceRound
 from aggregator.report import MarginReport
 from aggregator.reports import ReportMaker, World
+from chains.accounts import ReadResult, failed
 from chains.bridges import paused_bridges
 from chains.caip import AccountId, ChainId
 from chains.cut import ChainRule, cut
@@ -24,7 +25,7 @@ from chains.deployments import ChainDeployment
 from chains.errors import ChainError
 from chains.evm.client import EvmClient
 from chains.protocols import VenueReader
-from chains.types import ChainStatus, Cut, Finality, ReadResult, failed
+from chains.types import ChainStatus, Cut, Finality
 from oracles.protocols import PriceSource
 from oracles.types import Quotes, merge
 

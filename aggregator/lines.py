@@ -13,7 +13,7 @@ from aggregator.report import OwnCheckLine, PositionLine, PriceBand, VenueLine
 from aggregator.rescue import Rescue
 from aggregator.rounding import down, finite, nearest, up
 from aggregator.transit import transit_details
-from chains.types import Position, VenueAccount
+from chains.accounts import Position, VenueAccount
 from oracles.types import PriceBook, ReconciledPrice
 from risk.routes import Route
 from risk.status import AccountStatus, describe

@@ -7,7 +7,7 @@ import numpy as np
 from aggregator.assemble import Assembled
 from aggregator.forecast import LONG_RUN
 from aggregator.model import Model
-from chains.types import Liquidation
+from chains.accounts import Liquidation
 from risk.addons import expected_penalty
 from risk.arrays import F64, PortfolioArrays
 from risk.part import part_of

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 
 from chains.caip import AssetId
 from chains.deployments import AssetInfo, ChainDeployment
-from chains.types import ClippedFee, Exposure, Fixed, Instrument, LpRange, Option, Perp, ShortOptionFloor, Spot
+from chains.instruments import (
+    ClippedFee,
+    Exposure,
+    Fixed,
+    Instrument,
+    LpRange,
+    Option,
+    Perp,
+    ShortOptionFloor,
+    Spot,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,10 @@ from aggregator.route_words import route_words
 from aggregator.scenario_rows import TAILS, Rows
 from aggregator.totals import totals, unknown_totals
 from aggregator.verdict import borrow_shortfall_usd, ends, verdict
+from chains.accounts import ReadFailure, ReadResult, VenueAccount
 from chains.caip import AccountId, ChainId, account_chain
 from chains.deployments import AssetInfo
-from chains.types import ChainStatus, Cut, ReadFailure, ReadResult, VenueAccount
+from chains.types import ChainStatus, Cut
 from oracles.clocks import ClockSkew
 from oracles.params import PriceParams
 from oracles.reconcile import reconcile

@@ -8,7 +8,7 @@ import numpy as np
 from aggregator.assemble import Assembled
 from aggregator.figures import Figures
 from aggregator.model import HORIZONS_S, Model
-from chains.types import VenueAccount
+from chains.accounts import VenueAccount
 from risk.arrays import F64, Bool
 from risk.funding import Funding, fund_accounts
 from risk.mobility import account_g

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from math import ceil, isfinite
 
 from aggregator.rescue import Rescue
+from chains.accounts import VenueAccount
 from chains.caip import ChainId
-from chains.types import VenueAccount
 from risk.mobility import Lag, Mobility
 from risk.status import duration
 

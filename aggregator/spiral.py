@@ -9,7 +9,7 @@ from aggregator.assemble import Assembled, Gap, assemble
 from aggregator.errors import ConfigError
 from aggregator.model import Model
 from aggregator.reports import ReportMaker, World
-from chains.types import Closing, VenueAccount
+from chains.accounts import Closing, VenueAccount
 from oracles.reconcile import reconcile
 from risk.arrays import F64
 from risk.cascade import ALL, DEBT, POSITION, Cascade, ClosingRules, Depth, cascade

@@ -13,7 +13,7 @@ from aggregator.model import Model
 from aggregator.report import AddOns, Comparison, Efficiency, Greeks, VenueLine, WorstScenario
 from aggregator.rescue import Rescue
 from aggregator.rounding import down, nearest, up
-from chains.types import VenueAccount
+from chains.accounts import VenueAccount
 from risk.arrays import F64
 from risk.part import part_of
 

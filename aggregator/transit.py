@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from chains.types import Position, PositionKind
+from chains.accounts import Position, PositionKind
 from risk.routes import Route
 
 LATE_FROM = 0.99

@@ -9,7 +9,8 @@ from decimal import Decimal
 
 from aggregator.figures import Figures
 from aggregator.registry import AssetRegistry, asset_of
-from chains.types import Exposure, Option, ShortOptionFloor, Spot, VenueAccount
+from chains.accounts import VenueAccount
+from chains.instruments import Exposure, Option, ShortOptionFloor, Spot
 from oracles.types import PriceBook, ReconciledPrice, Vote
 
 

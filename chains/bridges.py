@@ -6,12 +6,13 @@ A bridge whose switches cannot be read counts as paused: what may not deliver mu
 import asyncio
 from collections.abc import Mapping
 
+from chains.accounts import VenueId
 from chains.caip import ChainId
 from chains.deployments import ChainDeployment
 from chains.errors import ChainError
 from chains.evm.abi import Function
 from chains.protocols import ChainClient
-from chains.types import ChainStatus, Cut, VenueId
+from chains.types import ChainStatus, Cut
 
 ACROSS = VenueId("across")
 _SWITCHES = (Function("pausedDeposits()", "(bool)"), Function("pausedFills()", "(bool)"))

@@ -6,8 +6,8 @@ The devnet writes one of these after deploying; for public networks it comes fro
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from chains.accounts import VenueId
 from chains.caip import Address, AssetId, ChainId
-from chains.types import VenueId
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,13 @@ from typing import Final, NamedTuple
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
+from chains.accounts import VenueId
 from chains.caip import AccountId, Address, ChainId
 from chains.errors import BadAnswer
 from chains.evm.abi import Function
 from chains.evm.batch import Batch
 from chains.protocols import ChainClient
-from chains.types import BlockRef, Log, VenueId
+from chains.types import BlockRef, Log
 
 ZERO_ADDRESS: Final = Address("0x" + "0" * 40)
 """Mints come from it and burns go to it; it is nobody's account."""

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from chains.accounts import ReadResult, VenueId
 from chains.caip import AccountId, ChainId
-from chains.types import BlockRef, Call, CallResult, Cut, Finality, Log, LogFilter, ReadResult, VenueId
+from chains.types import BlockRef, Call, CallResult, Cut, Finality, Log, LogFilter
 
 
 class Transport(Protocol):

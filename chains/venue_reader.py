@@ -3,10 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from chains.accounts import ReadResult, VenueId, failed
 from chains.caip import AccountId, ChainId, account_chain
 from chains.errors import BadAnswer
 from chains.evm.batch import reason_code
-from chains.types import BlockRef, Cut, ReadResult, VenueId, failed
+from chains.types import BlockRef, Cut
 
 
 class OneChainReader(ABC):

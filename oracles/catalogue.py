@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from chains.accounts import VenueId
 from chains.deployments import ChainDeployment, TwapPool
 from chains.protocols import ChainClient
-from chains.types import VenueId
 from oracles.params import PriceParams
 from oracles.protocols import PriceSource, VolSource
 from oracles.sources.chainlink import ChainlinkSource

@@ -23,9 +23,9 @@ from aggregator.advice.pieces import (
 )
 from aggregator.advice.scene import Scene
 from aggregator.rounding import down
+from chains.accounts import Position, PositionKind, VenueAccount
 from chains.caip import ChainId, account_address
 from chains.deployments import AssetInfo, TwapPool
-from chains.types import Position, PositionKind, VenueAccount
 from chains.venues.across import calldata as across
 from chains.venues.uniswap import calldata as uniswap
 from risk.latency import AT_ONCE, Knots

@@ -13,9 +13,9 @@ from aggregator.advice.model import StepKind
 from aggregator.advice.needs import Need, all_needs
 from aggregator.advice.pieces import DEADLINE_S, ZERO, Draft, Piece, at_home, draft, eta_of, trade_piece
 from aggregator.advice.scene import Scene
+from chains.accounts import Position, PositionKind, VenueAccount
 from chains.caip import ChainId, erc20
 from chains.deployments import AssetInfo, ChainDeployment
-from chains.types import Position, PositionKind, VenueAccount
 from chains.venues.lyra import calldata as lyra
 from chains.venues.perp import calldata as perp
 from risk.arrays import F64

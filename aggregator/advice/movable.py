@@ -12,7 +12,8 @@ import numpy as np
 
 from aggregator.advice.scene import Scene
 from aggregator.assemble import assemble
-from chains.types import ClippedFee, Exposure, Fixed, Instrument, Pocket, VenueAccount, Withdrawal
+from chains.accounts import Pocket, VenueAccount, Withdrawal
+from chains.instruments import ClippedFee, Exposure, Fixed, Instrument
 from risk.arrays import F64
 from risk.movable import let_out_usd, movable_by_scenario
 from risk.pricing import value_of

@@ -3,9 +3,9 @@
 from decimal import Decimal
 
 from aggregator.advice.model import StepKind
+from chains.accounts import Position, PositionKind, VenueAccount
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.transactions import Transaction
-from chains.types import Position, PositionKind, VenueAccount
 from chains.venues.aave import calldata as aave
 from chains.venues.compound import calldata as compound
 from chains.venues.lyra import calldata as lyra

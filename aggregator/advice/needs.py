@@ -10,7 +10,7 @@ from aggregator.advice.scene import Scene
 from aggregator.config import Settings
 from aggregator.model import HORIZONS_S
 from aggregator.rounding import up
-from chains.types import VenueAccount
+from chains.accounts import VenueAccount
 from risk.funding import arrivals, drawdown_at, rescue_gap_usd, way_in
 from risk.status import Status
 

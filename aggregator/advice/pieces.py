@@ -9,10 +9,10 @@ from aggregator.advice.model import Eta, Step, StepKind, Unsigned
 from aggregator.advice.needs import Need
 from aggregator.advice.scene import Scene
 from aggregator.rounding import nearest
+from chains.accounts import VenueAccount
 from chains.caip import ChainId, asset_chain
 from chains.deployments import AssetInfo, ChainDeployment, TwapPool
 from chains.transactions import Transaction
-from chains.types import VenueAccount
 from chains.venues.uniswap import VENUE as UNISWAP
 from chains.venues.uniswap.calldata import ROUTER
 from risk.latency import AT_ONCE, Knots, cure_lag, inclusion_s, mix

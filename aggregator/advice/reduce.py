@@ -22,9 +22,10 @@ from aggregator.advice.pieces import (
     trade_pool,
 )
 from aggregator.advice.scene import Scene
+from chains.accounts import Pocket, Position, PositionKind, VenueAccount
 from chains.caip import ChainId, account_address
 from chains.deployments import AssetInfo, ChainDeployment, TwapPool
-from chains.types import Pocket, Position, PositionKind, Spot, VenueAccount
+from chains.instruments import Spot
 from chains.venues.uniswap import calldata as uniswap
 
 ROUNDS = 6

@@ -14,9 +14,9 @@ from aggregator.report import MarginReport, VenueLine
 from aggregator.reports import ReportMaker, World
 from aggregator.rescue import Rescue, rescue
 from aggregator.wiring import Wired
+from chains.accounts import VenueAccount
 from chains.caip import ChainId
 from chains.deployments import ChainDeployment
-from chains.types import VenueAccount
 from oracles.reconcile import reconcile
 from oracles.types import PriceBook
 

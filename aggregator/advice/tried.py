@@ -11,12 +11,12 @@ from aggregator.config import ChainSettings, Settings
 from aggregator.portfolios import Portfolios
 from aggregator.report import MarginReport
 from aggregator.wiring import wire
+from chains.accounts import VenueId
 from chains.caip import ChainId
 from chains.deployments import ChainDeployment
 from chains.forks import execute, node
 from chains.forks.node import Forks
 from chains.forks.spec import ForkSpec
-from chains.types import VenueId
 
 ACROSS = VenueId("across")
 

@@ -16,9 +16,10 @@ from aggregator.replay.freeze import unpacked
 from aggregator.replay.thaw import thaw
 from aggregator.report import MarginReport
 from aggregator.reports import ReportMaker, World
+from chains.accounts import ReadResult
 from chains.caip import AccountId, ChainId
 from chains.deployments import AssetInfo
-from chains.types import Cut, ReadResult
+from chains.types import Cut
 from oracles.clocks import ClockSkew
 from oracles.params import load_params
 from oracles.types import PriceBook, Quotes, ReconciledPrice

@@ -7,8 +7,9 @@ from decimal import Decimal
 from aggregator.registry import AssetRegistry
 from aggregator.simulate.hypothetical import CannotSimulate, asset_named, holding
 from aggregator.simulate.model import CollateralChange, PositionChange
+from chains.accounts import Position, PositionKind, VenueAccount
 from chains.caip import AssetId
-from chains.types import (
+from chains.instruments import (
     ClippedFee,
     Exposure,
     Fixed,
@@ -16,11 +17,8 @@ from chains.types import (
     LpRange,
     Option,
     Perp,
-    Position,
-    PositionKind,
     ShortOptionFloor,
     Spot,
-    VenueAccount,
 )
 
 ZERO = Decimal(0)

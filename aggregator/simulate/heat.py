@@ -8,7 +8,7 @@ import numpy as np
 from aggregator.assemble import assemble
 from aggregator.clock import unix
 from aggregator.reports import ReportMaker, World
-from chains.types import VenueAccount
+from chains.accounts import VenueAccount
 from oracles.reconcile import reconcile
 from risk.arrays import F64
 from risk.pricing import unit_values

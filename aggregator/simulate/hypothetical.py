@@ -6,20 +6,11 @@ from decimal import Decimal
 from aggregator.errors import ServiceError
 from aggregator.registry import AssetRegistry
 from aggregator.simulate.model import Hypothetical, Leg
+from chains.accounts import Position, PositionKind, VenueAccount, VenueId
 from chains.caip import AssetId, ChainId, account_chain, asset_chain, parse_account
 from chains.deployments import AssetInfo
-from chains.types import (
-    BlockRef,
-    Exposure,
-    Fixed,
-    Option,
-    Perp,
-    Position,
-    PositionKind,
-    Spot,
-    VenueAccount,
-    VenueId,
-)
+from chains.instruments import Exposure, Fixed, Option, Perp, Spot
+from chains.types import BlockRef
 from oracles.types import PriceBook
 
 ZERO = Decimal(0)

@@ -29,8 +29,9 @@ from aggregator.simulate.model import (
     Simulation,
     Transfer,
 )
+from chains.accounts import ReadResult, VenueAccount
 from chains.caip import AccountId, AssetId, ChainId, account_chain, parse_account
-from chains.types import BlockRef, Cut, Finality, ReadResult, VenueAccount
+from chains.types import BlockRef, Cut, Finality
 from oracles.reconcile import reconcile
 from oracles.types import PriceBook, PriceStatus, Quotes, ReconciledPrice
 from risk.pricing import value_of

@@ -7,7 +7,7 @@ from decimal import Decimal
 from aggregator.factors import FactorParams
 from aggregator.registry import AssetRegistry
 from aggregator.verify.model import CannotModel, Figures, contract_figures, modelled
-from chains.types import ReadFailure, VenueAccount
+from chains.accounts import ReadFailure, VenueAccount
 
 TOLERANCE = 1e-9
 PRICE_TOLERANCE = 1e-4

@@ -13,18 +13,9 @@ import numpy as np
 from aggregator.assemble import assemble
 from aggregator.factors import FactorParams
 from aggregator.registry import AssetRegistry, asset_of
+from chains.accounts import PositionKind, VenueAccount, VenueId
 from chains.caip import AssetId
-from chains.types import (
-    ClippedFee,
-    Instrument,
-    Option,
-    Perp,
-    PositionKind,
-    ShortOptionFloor,
-    Spot,
-    VenueAccount,
-    VenueId,
-)
+from chains.instruments import ClippedFee, Instrument, Option, Perp, ShortOptionFloor, Spot
 from oracles.types import PriceBook, PriceStatus, ReconciledPrice
 from risk.arrays import F64, PortfolioArrays
 from risk.pricing import unit_values, value_of

@@ -15,6 +15,7 @@ from aggregator.registry import AssetRegistry
 from aggregator.verify.compare import TOLERANCE, Row, Subject, comparable, compare, unread
 from aggregator.verify.scenarios import Scenario
 from aggregator.wiring import Wired
+from chains.accounts import ReadFailure, ReadResult, VenueId, failed
 from chains.caip import AccountId, ChainId
 from chains.deployments import ChainDeployment
 from chains.errors import ChainError
@@ -26,7 +27,7 @@ from chains.forks.node import Fork
 from chains.forks.settle import settle_funding
 from chains.forks.spec import ForkSpec
 from chains.protocols import VenueReader
-from chains.types import BlockRef, Cut, Finality, ReadFailure, ReadResult, VenueId, failed
+from chains.types import BlockRef, Cut, Finality
 from chains.venues import across, uniswap
 from chains.venues.catalogue import readers_of
 from chains.venues.holdings import VENUE as WALLET

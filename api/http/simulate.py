@@ -24,7 +24,7 @@ from api.http.endpoint import Endpoint, Scope
 from api.http.examples import REPORT
 from api.http.models import Answer, HeatMap, ScenarioRow, Scenarios, over
 from api.http.offloop import OFF_LOOP
-from chains.types import VenueAccount
+from chains.accounts import VenueAccount
 
 MOST_BYTES = 4 * 1_048_576
 TIMEOUT_S = 60.0

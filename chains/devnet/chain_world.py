@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from chains.accounts import VenueId
 from chains.caip import Address
 from chains.deployments import ChainDeployment, ChainlinkFeed, Feeds
 from chains.devnet import (
@@ -32,7 +33,6 @@ from chains.devnet.lyra import LyraWorld
 from chains.devnet.morpho import MorphoWorld
 from chains.devnet.perp import PerpWorld
 from chains.devnet.synthetix import SynthetixWorld
-from chains.types import VenueId
 
 CHAINS = {1: "ethereum", 42161: "arbitrum", 10: "optimism", 8453: "base"}
 STALE_KEY = "LINK"

@@ -13,6 +13,7 @@ from typing import Final
 
 from eth_abi.abi import encode
 
+from chains.accounts import PositionKind, VenueAccount
 from chains.caip import Address, asset_address
 from chains.deployments import ChainDeployment
 from chains.devnet.artifacts import Artifact
@@ -22,7 +23,7 @@ from chains.evm.batch import Batch
 from chains.evm.rpc import Request, RpcFault
 from chains.forks.points import CannotMove, PricePoint, perp_markets, price_points
 from chains.protocols import ChainClient, Transport
-from chains.types import BlockRef, PositionKind, VenueAccount
+from chains.types import BlockRef
 from chains.venues import perp
 
 SOLC: Final = "0.8.26"

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from chains.accounts import PositionKind, VenueAccount, VenueId
 from chains.caip import Address, AssetId, asset_address, erc20
 from chains.deployments import ChainDeployment
 from chains.errors import BadAnswer, ChainError
 from chains.evm.abi import Function
 from chains.evm.batch import Batch
 from chains.protocols import ChainClient
-from chains.types import BlockRef, PositionKind, VenueAccount, VenueId
+from chains.types import BlockRef
 from chains.venues import aave, lyra, morpho, perp, synthetix
 
 NOWHERE: Final = Address("0x" + "0" * 40)

@@ -7,13 +7,13 @@ moving either would rewrite what happened before the move. Settled at the head, 
 from collections.abc import Sequence
 from typing import Any
 
+from chains.accounts import PositionKind, VenueAccount
 from chains.caip import account_address
 from chains.deployments import ChainDeployment
 from chains.errors import ChainError
 from chains.evm.abi import Function
 from chains.evm.rpc import Request, RpcFault
 from chains.protocols import Transport
-from chains.types import PositionKind, VenueAccount
 from chains.venues import perp
 
 GAS = hex(10_000_000)

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from chains.accounts import VenueId
 from chains.caip import AccountId, Address, ChainId
 from chains.errors import BadAnswer
 from chains.events import VenueEvents
 from chains.indexer.owned import Blocks, Positions, join
 from chains.indexer.types import Touches
-from chains.types import Log, VenueId
+from chains.types import Log
 
 
 @dataclass(frozen=True, slots=True)

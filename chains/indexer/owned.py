@@ -9,10 +9,11 @@ named by the transfers that the index will see.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from chains.accounts import VenueId
 from chains.caip import AccountId, Address, ChainId, account_id
 from chains.events import ZERO_ADDRESS, Addresses, VenueEvents
 from chains.protocols import ChainClient
-from chains.types import BlockRef, Log, VenueId
+from chains.types import BlockRef, Log
 
 Blocks = tuple[int, int]
 """First and last block of a range that concerns something."""

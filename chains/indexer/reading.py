@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from chains.accounts import VenueAccount, VenueId
 from chains.caip import AccountId, ChainId
 from chains.indexer.standing import drift, standing
 from chains.indexer.types import IndexEvent, IndexStore, Reading, Readings, Refreshed, Sampled, StoredAccount
 from chains.protocols import VenueReader
-from chains.types import BlockRef, Cut, VenueAccount, VenueId
+from chains.types import BlockRef, Cut
 
 FIRST_RETRY_S: Final = 0.5
 LAST_RETRY_S: Final = 60.0

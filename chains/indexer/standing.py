@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from chains.types import BOOKED, UNBOOKED, PositionKind, VenueAccount, VenueId
+from chains.accounts import BOOKED, UNBOOKED, PositionKind, VenueAccount, VenueId
 
 Standing = dict[VenueId, list[list[str]]]
 _UNKNOWN = ("", "unknown", "", "", "", "")

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from chains.accounts import VenueId
 from chains.caip import AccountId, ChainId
 from chains.errors import ChainError
-from chains.types import BlockRef, VenueId
+from chains.types import BlockRef
 
 
 class CheckpointMoved(ChainError):

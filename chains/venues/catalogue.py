@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from chains.accounts import VenueId
 from chains.caip import ChainId
 from chains.deployments import ChainDeployment
 from chains.errors import ChainError
@@ -9,7 +10,6 @@ from chains.evm.client import EvmClient
 from chains.haircuts import Haircuts
 from chains.margin_state import MarginRule
 from chains.protocols import ChainClient, VenueReader
-from chains.types import VenueId
 from chains.venues import aave, across, compound, derive, gmx, lyra, morpho, perp, synthetix, uniswap
 from chains.venues.holdings import HoldingsReader
 

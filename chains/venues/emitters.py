@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
+from chains.accounts import VenueId
 from chains.caip import Address
 from chains.deployments import ChainDeployment
 from chains.events import VenueEvents
-from chains.types import VenueId
 from chains.venues.aave.events import EVENTS as AAVE
 from chains.venues.across.events import EVENTS as ACROSS
 from chains.venues.compound.events import EVENTS as COMPOUND

@@ -9,25 +9,15 @@ venue counts what they stand for.
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from chains.accounts import Position, PositionKind, ReadFailure, ReadResult, VenueAccount, VenueId
 from chains.caip import AccountId, Address, account_address, native
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.errors import BadAnswer, Reverted
 from chains.evm.abi import Function
 from chains.haircuts import Haircuts
+from chains.instruments import Exposure, Spot
 from chains.protocols import ChainClient
-from chains.types import (
-    BlockRef,
-    Call,
-    CallResult,
-    Exposure,
-    Position,
-    PositionKind,
-    ReadFailure,
-    ReadResult,
-    Spot,
-    VenueAccount,
-    VenueId,
-)
+from chains.types import BlockRef, Call, CallResult
 from chains.venue_reader import OneChainReader
 
 __all__ = ["VENUE", "Haircuts", "HoldingsReader", "decode_holdings", "is_receipt"]

@@ -42,8 +42,9 @@ from aggregator.simulate.run import WhatIf
 from aggregator.store.repository import Store
 from api.app import Deps, create_app
 from api.cli.loop import on_loop, settle
+from chains.accounts import ReadResult
 from chains.caip import AccountId
-from chains.types import Cut, ReadResult
+from chains.types import Cut
 from risk.scan import prepare, scan
 from tests.bench import Row
 from tests.kit import world as hand

@@ -12,13 +12,14 @@ import msgspec
 import numpy as np
 from web3 import AsyncHTTPProvider, AsyncWeb3
 
+from chains.accounts import VenueId
 from chains.caip import Address
 from chains.devnet import anvil
 from chains.events import Names, VenueEvents
 from chains.evm.client import EvmClient
 from chains.evm.rpc import HttpTransport, TransportLimits
 from chains.indexer.digest import Watch, digest
-from chains.types import LogFilter, VenueId
+from chains.types import LogFilter
 from tests.bench import Row
 from tests.bench._contracts import CHAIN, LOGS_PER_TX, events_code, node, place
 from tests.bench._timing import best_of

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from chains.accounts import PositionKind, ReadFailure, VenueAccount
 from chains.caip import Address, erc20
 from chains.devnet import aave, anvil, chainlink, tokens
 from chains.devnet.aave import PACKAGE, STABLE_RATE, ZERO_ADDRESS, AaveWorld
@@ -12,7 +13,6 @@ from chains.devnet.artifacts import find
 from chains.devnet.context import ChainContext
 from chains.devnet.deploy import DeployError
 from chains.evm.client import EvmClient
-from chains.types import PositionKind, ReadFailure, VenueAccount
 from chains.venues.aave import VENUE, AaveReader
 from tests.kit.lone_chain import lone_chain
 from tests.kit.venue_reads import (

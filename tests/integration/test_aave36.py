@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from chains.accounts import PositionKind
 from chains.caip import Address, erc20
 from chains.deployments import AssetInfo
 from chains.devnet import aave36, anvil, chainlink
@@ -12,7 +13,6 @@ from chains.devnet.aave import STABLES_EMODE, AaveWorld
 from chains.devnet.context import ChainContext
 from chains.devnet.deploy import DeployError
 from chains.evm.client import EvmClient
-from chains.types import PositionKind
 from chains.venues.aave import VENUE, AaveReader
 from chains.venues.aave.market import decode_reserve
 from chains.venues.aave.reader import RESERVE_DATA

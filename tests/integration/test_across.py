@@ -6,13 +6,15 @@ from decimal import Decimal
 
 import pytest
 
+from chains.accounts import PositionKind, VenueAccount
 from chains.caip import Address, account_id, chain_id, erc20
 from chains.devnet import across, anvil
 from chains.devnet.across import AcrossWorld
 from chains.devnet.context import ChainContext
 from chains.devnet.deploy import DeployError
 from chains.evm.client import EvmClient
-from chains.types import Cut, PositionKind, Spot, VenueAccount
+from chains.instruments import Spot
+from chains.types import Cut
 from chains.venues.across import VENUE, AcrossReader
 from chains.venues.across.deposits import Deposit
 from tests.kit.lone_chain import lone_chain

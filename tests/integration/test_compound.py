@@ -6,12 +6,13 @@ from decimal import Decimal
 import pytest
 from web3.contract import Contract
 
+from chains.accounts import PositionKind, VenueAccount
 from chains.caip import Address
 from chains.devnet import chainlink
 from chains.devnet.anvil import Anvil
 from chains.devnet.context import ChainContext
 from chains.devnet.shapes import shape
-from chains.types import Instrument, PositionKind, Spot, VenueAccount
+from chains.instruments import Instrument, Spot
 from chains.venues.compound import VENUE, CompoundReader
 from tests.kit.lone_chain import lone_chain
 from tests.kit.lone_venue import Bench, at_venue, bench, close, pass_time, total

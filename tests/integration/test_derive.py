@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 
 from aggregator.margin_rule import margin_figures
+from chains.accounts import PositionKind
 from chains.caip import Address
 from chains.deployments import ChainDeployment
 from chains.devnet.anvil import Anvil
 from chains.evm.client import EvmClient
 from chains.forks import node as fork_node
 from chains.forks.spec import ForkSpec
+from chains.instruments import Instrument, Perp
 from chains.protocols import ChainClient
-from chains.types import Cut, Finality, Instrument, Perp, PositionKind
+from chains.types import Cut, Finality
 from chains.venues.derive import VENUE, DeriveReader
 from oracles.catalogue import surfaces_of
 from oracles.sources.vol_surfaces import DeriveVolSource

@@ -7,13 +7,15 @@ from decimal import Decimal
 import pytest
 from web3.contract import Contract
 
+from chains.accounts import PositionKind
 from chains.caip import Address, account_id, chain_id
 from chains.devnet import chainlink
 from chains.devnet.anvil import Anvil
 from chains.devnet.context import ChainContext
 from chains.devnet.shapes import shape
 from chains.evm.batch import Batch, UnknownMode
-from chains.types import CallResult, Finality, Instrument, LogFilter, Perp, PositionKind, Spot
+from chains.instruments import Instrument, Perp, Spot
+from chains.types import CallResult, Finality, LogFilter
 from chains.venues.gmx import VENUE, GmxReader, layout
 from chains.venues.gmx.events import EVENTS
 from chains.venues.gmx.reader import positions_of

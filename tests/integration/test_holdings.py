@@ -10,7 +10,7 @@ from chains.deployments import AssetInfo, ChainDeployment
 from chains.devnet import aave, anvil, tokens
 from chains.devnet.aave import AaveWorld
 from chains.evm.client import EvmClient
-from chains.types import Spot
+from chains.instruments import Spot
 from chains.venues.holdings import HoldingsReader
 from tests.kit.lone_chain import lone_chain
 from tests.kit.venue_reads import accounts_of, cut_of, deployment_of, read_one

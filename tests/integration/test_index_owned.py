@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chains.accounts import VenueId
 from chains.caip import AccountId, Address, account_id
 from chains.deployments import ChainDeployment
 from chains.devnet import uniswap
@@ -14,7 +15,6 @@ from chains.devnet.anvil import Anvil
 from chains.devnet.context import ChainContext
 from chains.indexer.indexer import ChainIndexer
 from chains.indexer.types import Advanced, Refreshed, RolledBack, Sampled
-from chains.types import VenueId
 from chains.venues.derive import VENUE as DERIVE
 from chains.venues.uniswap import VENUE as UNISWAP
 from tests.kit.derive import derive_chain

@@ -6,9 +6,10 @@ import sqlalchemy as sa
 from aggregator.store.index_store import SqlIndexStore
 from aggregator.store.index_tables import ACCOUNTS, MENTIONS
 from aggregator.store.repository import Store
+from chains.accounts import VenueId
 from chains.caip import account_id, chain_id
 from chains.indexer.types import Advance, CheckpointMoved, Reading, Readings, Rollback, Touches
-from chains.types import BlockRef, Finality, VenueId
+from chains.types import BlockRef, Finality
 from tests.kit.index import ToyChain, ToyReader, address, amounts, indexer, settle
 
 A, B = chain_id(1), chain_id(10)

@@ -5,13 +5,13 @@ from decimal import Decimal
 
 import pytest
 
+from chains.accounts import ReadResult, VenueAccount
 from chains.caip import AccountId, Address
 from chains.devnet import anvil, chainlink, lyra, synthetix
 from chains.devnet.deploy import DeployError
 from chains.devnet.lyra import LyraWorld, OptionType
 from chains.devnet.lyra_params import DAY_S, wad
 from chains.evm.client import EvmClient
-from chains.types import ReadResult, VenueAccount
 from chains.venues.lyra import VENUE, LyraReader
 from tests.kit import lyra_reference
 from tests.kit.lone_chain import lone_chain

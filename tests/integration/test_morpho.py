@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import pytest
 
+from chains.accounts import VenueAccount
 from chains.devnet import chainlink, morpho, tokens
 from chains.devnet.deploy import DeployError
 from chains.devnet.morpho import MorphoWorld
+from chains.instruments import Instrument, Spot
 from chains.transactions import Transaction
-from chains.types import Instrument, Spot, VenueAccount
 from chains.venues.morpho import VENUE, MorphoReader, calldata
 from tests.kit.lone_chain import lone_chain
 from tests.kit.lone_venue import Bench, agrees, at_venue, bench, close, deployment, pass_time, total

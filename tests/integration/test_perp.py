@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import pytest
 
+from chains.accounts import PositionKind
 from chains.devnet import chainlink, perp
 from chains.devnet.context import ChainContext
 from chains.devnet.deploy import DeployError
 from chains.devnet.perp import PerpWorld
-from chains.types import Instrument, Perp, PositionKind
+from chains.instruments import Instrument, Perp
 from chains.venues.perp import VENUE, PerpReader
 from tests.kit.lone_chain import lone_chain
 from tests.kit.lone_venue import Bench, agrees, at_venue, bench, close, pass_time, total

@@ -7,13 +7,13 @@ from decimal import Decimal
 
 import pytest
 
+from chains.accounts import PositionKind, ReadResult, VenueAccount
 from chains.caip import AccountId, Address, account_id
 from chains.devnet import chainlink, synthetix
 from chains.devnet.anvil import Anvil
 from chains.devnet.context import ChainContext
 from chains.devnet.deploy import DeployError
 from chains.evm.client import EvmClient
-from chains.types import PositionKind, ReadResult, VenueAccount
 from chains.venues.synthetix import VENUE, SynthetixReader
 from tests.kit.lone_chain import BOOT_LEAD_S, lone_chain
 from tests.kit.synthetix import sums

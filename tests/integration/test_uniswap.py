@@ -6,12 +6,13 @@ from decimal import Decimal
 import pytest
 from eth_abi.abi import decode
 
+from chains.accounts import PositionKind, VenueAccount
 from chains.caip import Address
 from chains.devnet import uniswap
 from chains.devnet.anvil import Anvil
 from chains.devnet.context import ChainContext
 from chains.devnet.uniswap import UniswapWorld
-from chains.types import LpRange, PositionKind, Spot, VenueAccount
+from chains.instruments import LpRange, Spot
 from chains.venues.holdings import HoldingsReader
 from chains.venues.uniswap import VENUE, UniswapReader
 from tests.kit.lone_chain import lone_chain

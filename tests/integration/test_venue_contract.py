@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from chains.accounts import ReadResult
 from chains.caip import AccountId, Address, ChainId, account_address, erc20
 from chains.cut import cut
 from chains.devnet.clock import wall_s
@@ -13,7 +14,7 @@ from chains.devnet.world import World
 from chains.evm.client import EvmClient
 from chains.evm.rpc import HttpTransport
 from chains.haircuts import Haircuts
-from chains.types import Cut, Finality, ReadResult
+from chains.types import Cut, Finality
 from chains.venues.catalogue import readers_of
 from chains.venues.holdings import HoldingsReader
 from tests.kit.venue_contract import WITHOUT_FIGURES, venue_contract

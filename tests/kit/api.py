@@ -19,7 +19,8 @@ from aggregator.statements.settings import StatementSettings
 from aggregator.store.prices import price_rows
 from aggregator.store.repository import Store
 from api.app import Deps, create_app
-from chains.types import Cut, ReadResult
+from chains.accounts import ReadResult
+from chains.types import Cut
 from oracles.reconcile import reconcile
 from tests.kit import world as hand
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from web3.contract import Contract
 
+from chains.accounts import OwnCheck, VenueAccount
 from chains.caip import Address, erc20
 from chains.deployments import AssetInfo
 from chains.devnet.anvil import Anvil
 from chains.devnet.context import ChainContext
 from chains.devnet.shapes import shape
-from chains.types import OwnCheck, VenueAccount
 from risk.book import Book, Collateral, Expiry
 from risk.models.pm2params import DIRECTIONS, Pm2Params
 from tests.kit.lone_chain import lone_chain

@@ -5,27 +5,13 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from chains.caip import AccountId, Address, ChainId, account_chain, account_id, parse_address
+from chains.accounts import Position, PositionKind, ReadFailure, ReadResult, VenueAccount, VenueId
+from chains.caip import AccountId, Address, AssetId, ChainId, account_chain, account_id, parse_address
 from chains.errors import BadAnswer, BlockUnavailable
 from chains.events import Names, VenueEvents, topic
 from chains.indexer.indexer import ChainIndexer, IndexPlan
 from chains.indexer.types import IndexEvent, IndexStore
-from chains.types import (
-    AssetId,
-    BlockRef,
-    Call,
-    CallResult,
-    Cut,
-    Finality,
-    Log,
-    LogFilter,
-    Position,
-    PositionKind,
-    ReadFailure,
-    ReadResult,
-    VenueAccount,
-    VenueId,
-)
+from chains.types import BlockRef, Call, CallResult, Cut, Finality, Log, LogFilter
 
 VENUE = VenueId("toy")
 CONTRACT = Address("0x000000000000000000000000000000000000c0de")

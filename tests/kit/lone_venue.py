@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
+from chains.accounts import ReadResult, VenueAccount, VenueId
 from chains.caip import AccountId, Address, account_id
 from chains.deployments import ChainDeployment
 from chains.devnet.anvil import Anvil
@@ -12,19 +13,9 @@ from chains.devnet.context import ChainContext
 from chains.devnet.multicall3 import CANONICAL
 from chains.evm.client import EvmClient
 from chains.evm.rpc import HttpTransport
+from chains.instruments import Exposure, Fixed, Instrument, Perp, Spot
 from chains.protocols import ChainClient, VenueReader
-from chains.types import (
-    Cut,
-    Exposure,
-    Finality,
-    Fixed,
-    Instrument,
-    Perp,
-    ReadResult,
-    Spot,
-    VenueAccount,
-    VenueId,
-)
+from chains.types import Cut, Finality
 
 MakeReader = Callable[[ChainClient, ChainDeployment], VenueReader]
 

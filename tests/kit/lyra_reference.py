@@ -2,7 +2,8 @@
 
 from math import erfc, exp, log, sqrt
 
-from chains.types import Fixed, Instrument, Option, ShortOptionFloor, Spot, VenueAccount
+from chains.accounts import VenueAccount
+from chains.instruments import Fixed, Instrument, Option, ShortOptionFloor, Spot
 
 YEAR_S = 365 * 86_400
 

@@ -3,7 +3,8 @@
 from aggregator.advice.scene import scene_of
 from aggregator.portfolios import Portfolios
 from aggregator.reports import World
-from chains.types import Cut, ReadResult
+from chains.accounts import ReadResult
+from chains.types import Cut
 from tests.kit.world import CHAINS, NOW, account, block, maker, quotes
 
 

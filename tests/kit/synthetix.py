@@ -7,10 +7,11 @@ from typing import Any
 
 from eth_abi.abi import encode
 
+from chains.accounts import VenueAccount
 from chains.caip import AccountId, Address, AssetId, account_address, account_id, chain_id, erc20
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.evm.abi import Function
-from chains.types import ClippedFee, Exposure, Fixed, Instrument, Perp, Spot, VenueAccount
+from chains.instruments import ClippedFee, Exposure, Fixed, Instrument, Perp, Spot
 from chains.venues.synthetix import VENUE, rules
 from chains.venues.synthetix.decode import Assets, MarketAccount, Theirs
 from chains.venues.synthetix.rules import UNIT, Holding, Market, Terms

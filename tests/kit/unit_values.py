@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from chains.types import ClippedFee, Fixed, Instrument, LpRange, Option, Perp, ShortOptionFloor, Spot
+from chains.instruments import ClippedFee, Fixed, Instrument, LpRange, Option, Perp, ShortOptionFloor, Spot
 from risk.black76 import option_price
 
 YEAR_S = Decimal(365 * 86_400)

@@ -4,16 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from chains.accounts import ReadResult, VenueAccount
 from chains.caip import AccountId, Address, ChainId, account_chain, account_id
+from chains.instruments import ClippedFee, Exposure, ShortOptionFloor
 from chains.protocols import VenueReader
-from chains.types import (
-    ClippedFee,
-    Cut,
-    Exposure,
-    ReadResult,
-    ShortOptionFloor,
-    VenueAccount,
-)
+from chains.types import Cut
 from tests.kit.unit_values import unit_value
 from tests.kit.withdrawals import let_out
 

@@ -4,14 +4,16 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
+from chains.accounts import VenueAccount, VenueId
 from chains.caip import AccountId, Address, AssetId, account_id
 from chains.deployments import ChainDeployment
 from chains.devnet.anvil import Anvil
 from chains.devnet.context import ChainContext
 from chains.evm.client import EvmClient
 from chains.evm.rpc import HttpTransport
+from chains.instruments import Fixed, Instrument, Spot
 from chains.protocols import VenueReader
-from chains.types import Cut, Finality, Fixed, Instrument, Spot, VenueAccount, VenueId
+from chains.types import Cut, Finality
 
 BASE_UNIT = Decimal("1e-8")
 TOLERANCE = Decimal("1e-9")

@@ -4,19 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from chains.accounts import VenueAccount, Withdrawal
 from chains.caip import AssetId
-from chains.types import (
-    ClippedFee,
-    Exposure,
-    Fixed,
-    Instrument,
-    Option,
-    Perp,
-    ShortOptionFloor,
-    Spot,
-    VenueAccount,
-    Withdrawal,
-)
+from chains.instruments import ClippedFee, Exposure, Fixed, Instrument, Option, Perp, ShortOptionFloor, Spot
 from tests.kit.unit_values import unit_value
 
 Factor = Callable[[AssetId], Decimal]

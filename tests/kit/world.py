@@ -9,23 +9,11 @@ from aggregator.model import load_model
 from aggregator.portfolios import Portfolios
 from aggregator.registry import AssetRegistry
 from aggregator.reports import ReportMaker, World
+from chains.accounts import Position, PositionKind, ReadFailure, ReadResult, VenueAccount, VenueId
 from chains.caip import AccountId, ChainId, account_chain, account_id, erc20, parse_address
 from chains.deployments import AssetInfo
-from chains.types import (
-    BlockRef,
-    Cut,
-    Exposure,
-    Finality,
-    Fixed,
-    Perp,
-    Position,
-    PositionKind,
-    ReadFailure,
-    ReadResult,
-    Spot,
-    VenueAccount,
-    VenueId,
-)
+from chains.instruments import Exposure, Fixed, Perp, Spot
+from chains.types import BlockRef, Cut, Finality
 from oracles.params import load_params
 from oracles.types import Quote, Quotes
 

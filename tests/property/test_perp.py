@@ -6,7 +6,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chains.types import Instrument, Perp
+from chains.instruments import Instrument, Perp
 from chains.venues.perp.decode import decode_account
 from chains.venues.perp.rule import AccountState, Leg, Market, figures
 from tests.kit.lone_venue import at_venue, close, total

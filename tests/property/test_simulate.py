@@ -8,7 +8,7 @@ import pytest
 from aggregator.simulate.hypothetical import CannotSimulate
 from aggregator.simulate.model import Simulation
 from aggregator.simulate.run import WhatIf
-from chains.types import ReadResult
+from chains.accounts import ReadResult
 from tests.kit import world as hand
 from tests.kit.api import NAME, a_world
 

@@ -7,8 +7,8 @@ from decimal import Decimal, localcontext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chains.accounts import VenueAccount
 from chains.caip import AssetId
-from chains.types import VenueAccount
 from chains.venues.aave import account as aave
 from chains.venues.aave.legs import decode_legs, sum_up
 from chains.venues.aave.market import Market as AaveMarket

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from chains.accounts import OwnCheck, Position, PositionKind, VenueAccount, VenueId
 from chains.caip import AccountId
 from chains.deployments import AssetInfo
-from chains.types import BlockRef, Exposure, OwnCheck, Position, PositionKind, Spot, VenueAccount, VenueId
+from chains.instruments import Exposure, Spot
+from chains.types import BlockRef
 
 VENUE = VenueId("template")
 BPS = 10**4

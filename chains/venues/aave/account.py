@@ -3,19 +3,9 @@
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, localcontext
 
+from chains.accounts import BOOKED, Closing, Liquidation, OwnCheck, Position, PositionKind, VenueAccount, VenueId
 from chains.caip import AccountId, AssetId
-from chains.types import (
-    BOOKED,
-    Closing,
-    Exposure,
-    Liquidation,
-    OwnCheck,
-    Position,
-    PositionKind,
-    Spot,
-    VenueAccount,
-    VenueId,
-)
+from chains.instruments import Exposure, Spot
 from chains.venues.aave.fixed_point import BPS, RAY, WAD
 from chains.venues.aave.legs import Leg, Totals, decode_legs, sum_up
 from chains.venues.aave.market import AccountData, Market, UserState

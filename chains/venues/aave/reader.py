@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from chains.accounts import ReadFailure, ReadResult, VenueAccount, failed
 from chains.caip import AccountId, Address, account_address
 from chains.deployments import ChainDeployment
 from chains.errors import BadAnswer, Reverted
 from chains.evm.abi import Function
 from chains.protocols import ChainClient
-from chains.types import BlockRef, Call, CallResult, ReadFailure, ReadResult, VenueAccount, failed
+from chains.types import BlockRef, Call, CallResult
 from chains.venue_reader import OneChainReader
 from chains.venues.aave.account import VENUE, decode_account
 from chains.venues.aave.market import AccountData, EMode, Market, Reserve, UserState, decode_reserve

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from chains.types import Exposure, Pocket, Spot, Withdrawal
+from chains.accounts import Pocket, Withdrawal
+from chains.instruments import Exposure, Spot
 from chains.venues.aave.fixed_point import BPS, percent_mul
 from chains.venues.aave.legs import Leg, Totals
 from chains.venues.aave.market import Market

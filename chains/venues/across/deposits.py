@@ -14,10 +14,12 @@ from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
+from chains.accounts import Position, PositionKind, VenueAccount, VenueId
 from chains.caip import AccountId, Address, AssetId, ChainId, account_id, chain_id, chain_number, erc20
 from chains.deployments import AssetInfo
 from chains.errors import BadAnswer
-from chains.types import BlockRef, Exposure, Log, Position, PositionKind, Spot, VenueAccount, VenueId
+from chains.instruments import Exposure, Spot
+from chains.types import BlockRef, Log
 
 VENUE = VenueId("across")
 

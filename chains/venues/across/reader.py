@@ -6,24 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from chains.accounts import ReadFailure, ReadResult, VenueAccount, VenueId, failed
 from chains.caip import AccountId, Address, AssetId, ChainId, account_address, account_chain, chain_number
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.errors import BadAnswer, ChainError, Reverted
 from chains.evm.abi import Function
-from chains.types import (
-    BlockRef,
-    Call,
-    CallResult,
-    Cut,
-    Finality,
-    Log,
-    LogFilter,
-    ReadFailure,
-    ReadResult,
-    VenueAccount,
-    VenueId,
-    failed,
-)
+from chains.types import BlockRef, Call, CallResult, Cut, Finality, Log, LogFilter
 from chains.venues.across.deposits import (
     DEPOSITED,
     REFUNDED,

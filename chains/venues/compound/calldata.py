@@ -2,11 +2,11 @@
 
 from typing import Final
 
+from chains.accounts import VenueAccount
 from chains.caip import Address, account_address, account_chain, asset_address
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.evm.abi import Function
 from chains.transactions import Transaction, approve, unsigned
-from chains.types import VenueAccount
 from chains.venues.compound.decode import VENUE
 
 _SUPPLY: Final = Function("supply(address,uint256)")

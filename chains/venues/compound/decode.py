@@ -4,23 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from chains.caip import AccountId
-from chains.deployments import AssetInfo
-from chains.types import (
+from chains.accounts import (
     BOOKED,
-    BlockRef,
     Closing,
-    Exposure,
     Liquidation,
     OwnCheck,
     Pocket,
     Position,
     PositionKind,
-    Spot,
     VenueAccount,
     VenueId,
     Withdrawal,
 )
+from chains.caip import AccountId
+from chains.deployments import AssetInfo
+from chains.instruments import Exposure, Spot
+from chains.types import BlockRef
 
 VENUE = VenueId("compound-v3")
 INDEX_SCALE = 10**15

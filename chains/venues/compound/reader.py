@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from chains.accounts import ReadFailure, ReadResult, VenueAccount
 from chains.caip import AccountId, Address, account_address, erc20
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.errors import BadAnswer
 from chains.evm.abi import Function
 from chains.evm.batch import Batch, UnknownMode, reason_code
 from chains.protocols import ChainClient
-from chains.types import BlockRef, ReadFailure, ReadResult, VenueAccount
+from chains.types import BlockRef
 from chains.venue_reader import OneChainReader
 from chains.venues.compound.decode import VENUE, WITHDRAW_PAUSED, Base, Collateral, Own, accrued, decode_account
 

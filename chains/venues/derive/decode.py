@@ -4,21 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from chains.accounts import OwnCheck, Position, PositionKind, VenueAccount, VenueId
 from chains.caip import AccountId
 from chains.deployments import AssetInfo
+from chains.instruments import Exposure, Fixed, Perp, Spot
 from chains.margin_state import MarginFigures
-from chains.types import (
-    BlockRef,
-    Exposure,
-    Fixed,
-    OwnCheck,
-    Perp,
-    Position,
-    PositionKind,
-    Spot,
-    VenueAccount,
-    VenueId,
-)
+from chains.types import BlockRef
 
 VENUE = VenueId("derive-v2")
 ONE = 10**18

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
+from chains.accounts import VenueAccount
 from chains.caip import Address
 from chains.errors import BadAnswer
 from chains.evm.abi import Function
@@ -23,7 +24,7 @@ from chains.margin_state import (
     MarketState,
     OptionHeld,
 )
-from chains.types import BlockRef, VenueAccount
+from chains.types import BlockRef
 from chains.venues.derive.decode import (
     Cash,
     CollateralLeg,

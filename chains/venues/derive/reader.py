@@ -5,6 +5,7 @@ from typing import Final, Protocol
 
 from eth_utils.crypto import keccak
 
+from chains.accounts import ReadFailure, ReadResult, VenueAccount
 from chains.caip import AccountId, Address, account_address, account_id
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.errors import BadAnswer
@@ -13,13 +14,7 @@ from chains.evm.abi import Function
 from chains.evm.batch import Batch, UnknownMode, reason_code
 from chains.margin_state import MarginRule
 from chains.protocols import ChainClient, LogSource
-from chains.types import (
-    BlockRef,
-    LogFilter,
-    ReadFailure,
-    ReadResult,
-    VenueAccount,
-)
+from chains.types import BlockRef, LogFilter
 from chains.venue_reader import OneChainReader
 from chains.venues.derive.decode import VENUE
 from chains.venues.derive.events import MATCHED_OWNER, owner_of

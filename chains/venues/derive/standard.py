@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Final
 
+from chains.accounts import VenueAccount
 from chains.caip import Address
 from chains.errors import BadAnswer
 from chains.evm.abi import Function
 from chains.evm.batch import Batch, UnknownMode
 from chains.margin_state import ExpiryState, MarginRule, MarginState, MarketState, OptionHeld
-from chains.types import BlockRef, VenueAccount
+from chains.types import BlockRef
 from chains.venues.derive.decode import (
     BaseLeg,
     Cash,

@@ -3,20 +3,11 @@
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
+from chains.accounts import OwnCheck, Position, PositionKind, VenueAccount, VenueId
 from chains.caip import AccountId
 from chains.deployments import AssetInfo
-from chains.types import (
-    BlockRef,
-    Exposure,
-    Fixed,
-    OwnCheck,
-    Perp,
-    Position,
-    PositionKind,
-    Spot,
-    VenueAccount,
-    VenueId,
-)
+from chains.instruments import Exposure, Fixed, Perp, Spot
+from chains.types import BlockRef
 
 VENUE = VenueId("gmx-v2")
 FLOAT = 10**30

@@ -7,11 +7,12 @@ mark and a tenth, and two per cent of spot for fees that go by the underlying.
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
+from chains.accounts import Position, PositionKind, VenueAccount
 from chains.caip import Address, account_address, account_chain, asset_address
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.evm.abi import Function
+from chains.instruments import Option
 from chains.transactions import Transaction, approve, unsigned
-from chains.types import Option, Position, PositionKind, VenueAccount
 from chains.venues.lyra.decode import VENUE
 from chains.venues.lyra.rule import OptionType
 

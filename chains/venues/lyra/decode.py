@@ -9,22 +9,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from chains.accounts import Closing, Liquidation, OwnCheck, Position, PositionKind, VenueAccount, VenueId
 from chains.caip import AccountId, AssetId
-from chains.types import (
-    BlockRef,
-    Closing,
-    Exposure,
-    Fixed,
-    Liquidation,
-    Option,
-    OwnCheck,
-    Position,
-    PositionKind,
-    ShortOptionFloor,
-    Spot,
-    VenueAccount,
-    VenueId,
-)
+from chains.instruments import Exposure, Fixed, Option, ShortOptionFloor, Spot
+from chains.types import BlockRef
 from chains.venues.lyra.fixed import UNIT
 from chains.venues.lyra.rule import MinCollateralParams, OptionType, min_collateral, option_prices, shock_vol
 from chains.venues.lyra.units import date, exact, text

@@ -7,12 +7,13 @@ from typing import Any, Final, NamedTuple
 
 from eth_utils.crypto import keccak
 
+from chains.accounts import ReadFailure, ReadResult, VenueAccount
 from chains.caip import AccountId, Address, ChainId, account_address, erc20
 from chains.deployments import ChainDeployment
 from chains.errors import BadAnswer, NoContractCode, Reverted
 from chains.evm.abi import Function
 from chains.protocols import ChainClient
-from chains.types import BlockRef, Call, CallResult, ReadFailure, ReadResult, VenueAccount
+from chains.types import BlockRef, Call, CallResult
 from chains.venue_reader import OneChainReader
 from chains.venues.lyra.decode import ACTIVE, VENUE, Answers, Leg, MarketTerms, RawPosition, StrikeTerms, decode
 from chains.venues.lyra.rule import MinCollateralParams, OptionType

@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-from chains.types import Fixed, Pocket, Spot, Withdrawal
+from chains.accounts import Pocket, Withdrawal
+from chains.instruments import Fixed, Spot
 
 
 def tied(token: Spot, units: Decimal, *, in_base: bool) -> Withdrawal:

@@ -3,11 +3,12 @@
 from decimal import Decimal
 from typing import Final
 
+from chains.accounts import VenueAccount
 from chains.caip import Address, account_address, account_chain, asset_address, parse_address
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.evm.abi import Function
 from chains.transactions import Transaction, approve, unsigned
-from chains.types import Call, VenueAccount
+from chains.types import Call
 from chains.venues.morpho.rule import VENUE
 
 _MARKET: Final = "(address,address,address,address,uint256)"

@@ -2,22 +2,20 @@
 
 from decimal import Decimal
 
-from chains.caip import AccountId, asset_address
-from chains.types import (
+from chains.accounts import (
     BOOKED,
-    BlockRef,
     Closing,
-    Exposure,
-    Fixed,
     Liquidation,
     OwnCheck,
     Pocket,
     Position,
     PositionKind,
-    Spot,
     VenueAccount,
     Withdrawal,
 )
+from chains.caip import AccountId, asset_address
+from chains.instruments import Exposure, Fixed, Spot
+from chains.types import BlockRef
 from chains.venues.morpho.rule import (
     VENUE,
     WAD,

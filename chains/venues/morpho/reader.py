@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from chains.accounts import ReadFailure, ReadResult, VenueAccount
 from chains.caip import AccountId, Address, account_address, erc20
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.errors import BadAnswer, Reverted
 from chains.evm.abi import Function, revert_reason
 from chains.evm.batch import Batch, UnknownMode, reason_code
 from chains.protocols import ChainClient
-from chains.types import BlockRef, ReadFailure, ReadResult, VenueAccount
+from chains.types import BlockRef
 from chains.venue_reader import OneChainReader
 from chains.venues.morpho.decode import decode_loan, decode_supply
 from chains.venues.morpho.rule import VENUE, Holding, Market, Totals, accrued

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
+from chains.accounts import VenueId
 from chains.caip import Address
 from chains.deployments import AssetInfo
-from chains.types import VenueId
 
 VENUE: Final = VenueId("morpho-blue")
 WAD: Final = 10**18

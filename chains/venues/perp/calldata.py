@@ -3,11 +3,11 @@
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final
 
+from chains.accounts import Position, VenueAccount
 from chains.caip import Address, AssetId, account_address, account_chain, asset_address
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.evm.abi import Function
 from chains.transactions import Transaction, approve, unsigned
-from chains.types import Position, VenueAccount
 from chains.venues.perp.rule import VENUE
 
 _DEPOSIT: Final = Function("deposit(address,uint256)")

@@ -2,20 +2,10 @@
 
 from decimal import Decimal
 
+from chains.accounts import BOOKED, Closing, Liquidation, OwnCheck, Position, PositionKind, VenueAccount
 from chains.caip import AccountId
-from chains.types import (
-    BOOKED,
-    BlockRef,
-    Closing,
-    Exposure,
-    Fixed,
-    Liquidation,
-    OwnCheck,
-    Position,
-    PositionKind,
-    Spot,
-    VenueAccount,
-)
+from chains.instruments import Exposure, Fixed, Spot
+from chains.types import BlockRef
 from chains.venues.perp.rule import (
     VENUE,
     AccountState,

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from chains.accounts import VenueId
 from chains.deployments import AssetInfo
-from chains.types import VenueId
 
 VENUE: Final = VenueId("perp-v2")
 WAD: Final = 10**18

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+from chains.accounts import Pocket, Withdrawal
 from chains.caip import asset_chain
-from chains.types import Exposure, Fixed, Instrument, Perp, Pocket, Spot, Withdrawal
+from chains.instruments import Exposure, Fixed, Instrument, Perp, Spot
 from chains.venues.perp.rule import VENUE, AccountState, Figures, Leg, Params
 
 

@@ -7,10 +7,10 @@ issues it.
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final
 
+from chains.accounts import Position, VenueAccount
 from chains.caip import account_address, account_chain, parse_address
 from chains.evm.abi import Function
 from chains.transactions import Transaction, unsigned
-from chains.types import Position, VenueAccount
 
 _TRANSFER: Final = Function("transferMargin(int256)")
 _MODIFY: Final = Function("modifyPosition(int256,uint256)")

@@ -5,24 +5,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from chains.caip import AccountId, AssetId
-from chains.types import (
-    BlockRef,
-    ClippedFee,
+from chains.accounts import (
     Closing,
-    Exposure,
-    Fixed,
     Liquidation,
     OwnCheck,
-    Perp,
     Pocket,
     Position,
     PositionKind,
-    Spot,
     VenueAccount,
     VenueId,
     Withdrawal,
-)  # fmt: skip
+)
+from chains.caip import AccountId, AssetId
+from chains.instruments import ClippedFee, Exposure, Fixed, Perp, Spot
+from chains.types import BlockRef
 from chains.venues.synthetix import rules
 from chains.venues.synthetix.rules import UNIT, Funding, Holding, Market, Terms
 

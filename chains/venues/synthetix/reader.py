@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from chains.accounts import ReadFailure, ReadResult, VenueAccount, failed
 from chains.caip import AccountId, Address, AssetId, account_address, erc20
 from chains.deployments import ChainDeployment
 from chains.errors import BadAnswer, Reverted
 from chains.evm.abi import Function
 from chains.evm.batch import Batch, UnknownMode, reason_code
 from chains.protocols import ChainClient
-from chains.types import BlockRef, ReadFailure, ReadResult, VenueAccount, failed
+from chains.types import BlockRef
 from chains.venue_reader import OneChainReader
 from chains.venues.synthetix.decode import VENUE, Assets, MarketAccount, Theirs, decode_account
 from chains.venues.synthetix.rules import Holding, Market, Terms

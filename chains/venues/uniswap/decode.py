@@ -3,21 +3,12 @@
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
+from chains.accounts import BOOKED, UNBOOKED, Position, PositionKind, VenueAccount, VenueId
 from chains.caip import AccountId, Address
 from chains.deployments import AssetInfo
 from chains.haircuts import Haircuts
-from chains.types import (
-    BOOKED,
-    UNBOOKED,
-    BlockRef,
-    Exposure,
-    LpRange,
-    Position,
-    PositionKind,
-    Spot,
-    VenueAccount,
-    VenueId,
-)
+from chains.instruments import Exposure, LpRange, Spot
+from chains.types import BlockRef
 from chains.venues.uniswap.liquidity import (
     FeeGrowth,
     amounts,

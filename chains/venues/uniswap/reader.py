@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from chains.accounts import ReadFailure, ReadResult, VenueAccount
 from chains.caip import AccountId, account_address, erc20
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.errors import BadAnswer
@@ -10,7 +11,7 @@ from chains.evm.abi import Function
 from chains.evm.batch import Batch, NoCode, UnknownMode, reason_code
 from chains.haircuts import Haircuts
 from chains.protocols import ChainClient
-from chains.types import BlockRef, ReadFailure, ReadResult, VenueAccount
+from chains.types import BlockRef
 from chains.venue_reader import OneChainReader
 from chains.venues.uniswap.decode import VENUE, Nft, PoolState, Tokens, decode_position
 from chains.venues.uniswap.liquidity import FeeGrowth

@@ -8,8 +8,9 @@ import pytest
 
 from aggregator.beside import beside
 from aggregator.registry import AssetRegistry
+from chains.accounts import ReadResult
 from chains.deployments import AssetInfo
-from chains.types import Exposure, Option, ReadResult
+from chains.instruments import Exposure, Option
 from tests.kit import world as hand
 from tests.kit.api import a_world
 

@@ -9,9 +9,10 @@ from rich.console import Console
 from aggregator import metrics
 from aggregator.indexing import record
 from api.cli.index import _Bars
+from chains.accounts import VenueId
 from chains.caip import Address, account_id, chain_id
 from chains.indexer.types import Advanced, Failing, Recovered, RolledBack, Sampled
-from chains.types import BlockRef, Finality, VenueId
+from chains.types import BlockRef, Finality
 
 CHAIN = chain_id(424_242)
 USER = account_id(CHAIN, Address("0x" + "77" * 20))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from aggregator.advice.movable import movable_usd
-from chains.types import Exposure, Fixed, Perp, Pocket, Spot, Withdrawal
+from chains.accounts import Pocket, Withdrawal
+from chains.instruments import Exposure, Fixed, Perp, Spot
 from risk.revalue import unit_changes
 from tests.kit.scene import view
 from tests.kit.world import CHAINS, PRICES, holding, loan, perp, token

@@ -13,19 +13,8 @@ from aggregator.errors import StoreError
 from aggregator.replay.freeze import FORMAT, Freezer, unpacked
 from aggregator.replay.run import replay
 from aggregator.replay.thaw import thaw
-from chains.types import (
-    ClippedFee,
-    Exposure,
-    Fixed,
-    LpRange,
-    Option,
-    OwnCheck,
-    Perp,
-    Position,
-    PositionKind,
-    ShortOptionFloor,
-    Spot,
-)
+from chains.accounts import OwnCheck, Position, PositionKind
+from chains.instruments import ClippedFee, Exposure, Fixed, LpRange, Option, Perp, ShortOptionFloor, Spot
 from oracles.types import Quote, Quotes
 from tests.kit import world as hand
 from tests.kit.api import NAME, a_world

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from chains.types import ReadFailure, VenueId
+from chains.accounts import ReadFailure, VenueId
 from risk.status import Status
 from tests.kit.world import CHAINS, PRICES, account, holding, loan, perp, report
 

@@ -11,7 +11,8 @@ from aggregator.portfolios import Portfolios
 from aggregator.reports import World
 from aggregator.spiral import spiral
 from api.cli.cascade import _body, _pair
-from chains.types import Closing, Cut, Liquidation, ReadResult
+from chains.accounts import Closing, Liquidation, ReadResult
+from chains.types import Cut
 from tests.kit.world import CHAINS, NOW, account, block, holding, loan, maker, perp, quotes
 
 ONE, TWO = CHAINS

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from aggregator.transit import transit_details
+from chains.accounts import Position, PositionKind
 from chains.caip import AssetId
-from chains.types import Position, PositionKind
 from risk.routes import load_routes
 
 ROUTES = load_routes()

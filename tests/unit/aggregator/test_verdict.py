@@ -6,7 +6,8 @@ from decimal import Decimal
 from aggregator.portfolios import Portfolios
 from aggregator.reports import World
 from aggregator.verdict import borrow_shortfall_usd
-from chains.types import Cut, ReadResult, VenueAccount
+from chains.accounts import ReadResult, VenueAccount
+from chains.types import Cut
 from oracles.clocks import ClockSkew
 from oracles.reconcile import reconcile
 from oracles.types import PriceBook, Quote, Quotes

@@ -12,21 +12,11 @@ from aggregator.registry import AssetRegistry
 from aggregator.verify.compare import Subject, comparable, compare, unread
 from aggregator.verify.run import fork_spec
 from aggregator.verify.scenarios import BadScenario, choose, load_scenarios
+from chains.accounts import OwnCheck, Position, PositionKind, ReadFailure, VenueAccount, VenueId
 from chains.caip import AccountId, Address, chain_id, erc20
 from chains.deployments import AssetInfo, ChainDeployment
-from chains.types import (
-    BlockRef,
-    Exposure,
-    Finality,
-    Fixed,
-    OwnCheck,
-    Position,
-    PositionKind,
-    ReadFailure,
-    Spot,
-    VenueAccount,
-    VenueId,
-)
+from chains.instruments import Exposure, Fixed, Spot
+from chains.types import BlockRef, Finality
 
 CHAIN = chain_id(1)
 WETH, USDC = (erc20(CHAIN, Address(f"0x{digit * 40}")) for digit in "12")

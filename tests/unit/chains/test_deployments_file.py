@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from chains.accounts import VenueId
 from chains.caip import Address, ChainId, erc20
 from chains.deployments import AssetInfo, ChainDeployment, ChainlinkFeed, Feeds, PythFeeds, TwapPool
 from chains.deployments_file import BadDeployments, load_deployments, parse_deployments, plain
-from chains.types import VenueId
 
 CHAIN = ChainId("eip155:10")
 A = Address("0xcA11bde05977b3631167028862bE2a173976CA11")

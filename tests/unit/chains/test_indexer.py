@@ -5,7 +5,8 @@ import pytest
 
 from aggregator.store.index_store import SqlIndexStore
 from aggregator.store.repository import Store
-from chains.caip import account_id, chain_id
+from chains.accounts import BOOKED, UNBOOKED, Position, PositionKind, VenueAccount, VenueId
+from chains.caip import AssetId, account_id, chain_id
 from chains.errors import BadAnswer
 from chains.events import ZERO_ADDRESS, Names, VenueEvents, topic
 from chains.indexer.digest import Watch, digest
@@ -13,18 +14,7 @@ from chains.indexer.owned import Positions
 from chains.indexer.ranges import MANY_LOGS, RangeSize
 from chains.indexer.standing import drift, standing
 from chains.indexer.window import DENSE, BrokenLink, Window, wanted_headers
-from chains.types import (
-    BOOKED,
-    UNBOOKED,
-    AssetId,
-    BlockRef,
-    Finality,
-    Log,
-    Position,
-    PositionKind,
-    VenueAccount,
-    VenueId,
-)
+from chains.types import BlockRef, Finality, Log
 from chains.venues.across.events import EVENTS as ACROSS
 from chains.venues.uniswap.events import EVENTS as NFTS
 from tests.kit.index import CONTRACT, EVENTS, TOUCHED, VENUE, ToyChain, ToyReader, address, indexer, settle

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from eth_abi.abi import encode
 
+from chains.accounts import PositionKind, ReadResult
 from chains.caip import Address, ChainId, account_id, erc20
 from chains.deployments import AssetInfo, ChainDeployment
-from chains.types import BlockRef, Cut, Finality, PositionKind, ReadResult
+from chains.types import BlockRef, Cut, Finality
 from chains.venues.aave import VENUE, AaveReader
 from chains.venues.aave import reader as calls
 from chains.venues.aave.account import decode_account

@@ -5,10 +5,12 @@ from decimal import Decimal
 import pytest
 from eth_abi.abi import decode
 
+from chains.accounts import Position, PositionKind, VenueAccount, VenueId
 from chains.caip import Address, ChainId, account_id, erc20
 from chains.deployments import AssetInfo, ChainDeployment
+from chains.instruments import Exposure, Option
 from chains.transactions import approve
-from chains.types import BlockRef, Exposure, Finality, Option, Position, PositionKind, VenueAccount, VenueId
+from chains.types import BlockRef, Finality
 from chains.venues.aave import calldata as aave
 from chains.venues.across import calldata as across
 from chains.venues.compound import calldata as compound

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from chains.accounts import VenueAccount
 from chains.caip import Address, account_id, chain_id, erc20
 from chains.deployments import AssetInfo
-from chains.types import VenueAccount
 from chains.venues.compound.decode import Base, Collateral, Own, accrued, decode_account
 from tests.kit.transport import a_block
 

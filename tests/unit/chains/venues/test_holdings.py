@@ -4,10 +4,12 @@ from decimal import Decimal
 
 import pytest
 
+from chains.accounts import ReadFailure, VenueAccount
 from chains.caip import Address, ChainId, account_id, erc20, native
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.evm.abi import Function
-from chains.types import CallResult, Cut, Exposure, ReadFailure, Spot, VenueAccount
+from chains.instruments import Exposure, Spot
+from chains.types import CallResult, Cut
 from chains.venues.holdings import (
     BALANCE,
     COIN_BALANCE,

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from chains.types import Closing, Liquidation
+from chains.accounts import Closing, Liquidation
 from chains.venues.aave.account import decode_account as decode_aave
 from chains.venues.aave.market import EMode, UserState
 from chains.venues.aave.version import V36

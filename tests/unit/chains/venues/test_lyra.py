@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chains.accounts import PositionKind
 from chains.caip import Address, account_id, chain_id
 from chains.errors import NoContractCode
-from chains.types import Cut, Fixed, Option, PositionKind, ShortOptionFloor, Spot
+from chains.instruments import Fixed, Option, ShortOptionFloor, Spot
+from chains.types import Cut
 from chains.venues.lyra import LyraReader, fixed, reader
 from chains.venues.lyra.decode import Answers, decode, decode_longs, decode_short
 from chains.venues.lyra.rule import OptionType, min_collateral, option_prices, shock_vol

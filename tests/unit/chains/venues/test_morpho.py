@@ -6,9 +6,10 @@ from decimal import Decimal
 import pytest
 from eth_abi.abi import encode
 
+from chains.accounts import PositionKind, ReadResult
 from chains.caip import Address, ChainId, account_id, erc20
 from chains.deployments import AssetInfo, ChainDeployment
-from chains.types import BlockRef, CallResult, Cut, Finality, PositionKind, ReadResult
+from chains.types import BlockRef, CallResult, Cut, Finality
 from chains.venues.morpho import VENUE, MorphoReader
 from chains.venues.morpho import reader as calls
 from chains.venues.morpho.decode import decode_loan, decode_supply

@@ -7,8 +7,10 @@ from math import isqrt
 import pytest
 from eth_abi.abi import encode
 
+from chains.accounts import PositionKind, ReadResult
 from chains.deployments import ChainDeployment
-from chains.types import CallResult, Cut, Fixed, Perp, PositionKind, ReadResult, Spot
+from chains.instruments import Fixed, Perp, Spot
+from chains.types import CallResult, Cut
 from chains.venues.perp import VENUE, PerpReader
 from chains.venues.perp import reader as calls
 from chains.venues.perp.decode import decode_account

@@ -3,8 +3,10 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from chains.accounts import PositionKind
 from chains.caip import Address, account_id, chain_id
-from chains.types import ClippedFee, Cut, Fixed, Perp, PositionKind, Spot
+from chains.instruments import ClippedFee, Fixed, Perp, Spot
+from chains.types import Cut
 from chains.venues.synthetix import SynthetixReader, rules
 from chains.venues.synthetix.decode import Assets, decode_account
 from chains.venues.synthetix.rules import UNIT, Holding

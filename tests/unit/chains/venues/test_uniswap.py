@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chains.accounts import PositionKind
 from chains.caip import Address, account_id, chain_id, erc20
 from chains.deployments import AssetInfo
 from chains.haircuts import Haircuts
-from chains.types import LpRange, PositionKind, Spot
+from chains.instruments import LpRange, Spot
 from chains.venues.uniswap.decode import Nft, PoolState, Tokens, decode_position, price_range, whole_liquidity
 from chains.venues.uniswap.liquidity import (
     MAX_TICK,
