@@ -16,7 +16,6 @@ from chains.accounts import PositionKind, VenueAccount
 from risk.addons import adverse_basis, broken_correlation, closing_cost
 from risk.arrays import F64, PortfolioArrays
 from risk.distance import distance_to_liquidation
-from risk.part import pooled
 from risk.revalue import revalue
 from risk.reverse import factor_covariance, reverse_stress
 from risk.scenarios import ScenarioSet
@@ -105,11 +104,6 @@ def _factor_prices(arrays: PortfolioArrays, row: int) -> list[tuple[str, float, 
             largest[factor] = int(index)
     names, stable = arrays.factors.names, arrays.factors.is_stable
     return [(names[f], float(instruments.price[i]), bool(stable[f])) for f, i in sorted(largest.items())]
-
-
-def together(part: PortfolioArrays) -> PortfolioArrays:
-    """All accounts as one."""
-    return pooled(part, [np.arange(part.count)])
 
 
 def unified_prices(whole: PortfolioArrays) -> dict[str, UnifiedPrice]:

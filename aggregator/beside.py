@@ -29,6 +29,7 @@ from risk.greeks import portfolio_greeks
 from risk.models.es import load_es
 from risk.models.registry import MODELS, load_model
 from risk.models.result import Margin, MarginModel
+from risk.part import together
 from risk.sets.copula import copula_set
 
 ONE_MARKET = ("pm2", "pmrm")
@@ -123,7 +124,7 @@ def _by_market(margins: Sequence[Margin], names: Sequence[str]) -> dict[str, Dec
 
 def _markets(arrays: PortfolioArrays, prices: PriceBook) -> Iterator[Market]:
     """One market per underlying that is no stable coin and that the portfolio holds anything of."""
-    pooled = _pooled(arrays)
+    pooled = together(arrays)
     kinds = arrays.instruments.is_kind
     perps, options = kinds(Kind.PERP), kinds(*OPTIONS)
     delta, perp = _delta_usd(pooled, ~options), _delta_usd(pooled, perps)
@@ -140,16 +141,6 @@ def _markets(arrays: PortfolioArrays, prices: PriceBook) -> Iterator[Market]:
                 name=name, spot=spot, perp_amount=perp_usd / spot, perp_price=spot,
                 base_amount=base_usd / spot, expiries=expiries,
             )  # fmt: skip
-
-
-def _pooled(arrays: PortfolioArrays) -> PortfolioArrays:
-    """All accounts as one."""
-    one = np.ones((1, arrays.count))
-    summed = [type(arrays.value)(one @ matrix) for matrix in (arrays.value, arrays.equity, arrays.requirement)]
-    return replace(
-        arrays, value=summed[0], equity=summed[1], requirement=summed[2],
-        surplus=arrays.surplus.sum(keepdims=True), mm=arrays.mm.sum(keepdims=True),
-    )  # fmt: skip
 
 
 def _delta_usd(pooled: PortfolioArrays, kept: Bool) -> F64:

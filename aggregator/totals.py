@@ -6,7 +6,7 @@ from decimal import Decimal
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.addlines import addon_lines, portfolio_reverse, together, unified_prices
+from aggregator.addlines import addon_lines, portfolio_reverse, unified_prices
 from aggregator.assemble import Assembled
 from aggregator.figures import Figures
 from aggregator.model import Model
@@ -15,7 +15,7 @@ from aggregator.rescue import Rescue
 from aggregator.rounding import down, nearest, up
 from chains.accounts import VenueAccount
 from risk.arrays import F64
-from risk.part import part_of
+from risk.part import part_of, together
 
 ZERO = Decimal(0)
 Rows = npt.NDArray[np.intp]

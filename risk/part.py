@@ -61,5 +61,10 @@ def pooled(portfolio: PortfolioArrays, groups: list[Rows]) -> PortfolioArrays:
     )
 
 
+def together(portfolio: PortfolioArrays) -> PortfolioArrays:
+    """All accounts as one."""
+    return pooled(portfolio, [np.arange(portfolio.count)])
+
+
 def _instruments(instruments: InstrumentArrays, rows: Rows) -> InstrumentArrays:
     return InstrumentArrays(**{item.name: getattr(instruments, item.name)[rows] for item in fields(instruments)})

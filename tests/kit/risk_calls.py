@@ -335,8 +335,8 @@ CHECKED = {
     "addons.broken_correlation", "addons.closing_cost", "addons.delta_per_unit",
     "distance.distance_to_liquidation", "greeks.greeks_by_expiry", "greeks.portfolio_greeks",
     "matrix.change_matrix", "models.es.as_positions", "models.shocked.flatten", "models.shocked.naked_shorts",
-    "part.part_of", "part.pooled", "pricing.linear_slopes", "pricing.value_of", "revalue.exposure_gap",
-    "revalue.revalue", "revalue.same_world", "scenarios.build_grid",
+    "part.part_of", "part.pooled", "part.together", "pricing.linear_slopes", "pricing.value_of",
+    "revalue.exposure_gap", "revalue.revalue", "revalue.same_world", "scenarios.build_grid",
     # parameters, laws and files, which check themselves
     "coverage.buffer_of_day", "coverage.cells", "coverage.reduced", "coverage.route_named", "coverage.run_cell",
     "coverage.wrong_way", "funding.way_in", "gridparams.load_grid", "gridparams.params_hash",
