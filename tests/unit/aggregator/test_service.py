@@ -53,5 +53,6 @@ async def test_any_failure_is_logged_once_and_the_next_scan_comes(store, caplog)
     with caplog.at_level("INFO", logger="aggregator.service"):
         await run_until(service, lambda: service.last_scan is not None)
     messages = [record.getMessage() for record in caplog.records]
-    assert messages == ["scans fail: eip155:1 endpoint 1: refused", "scans work again"]
+    own = [message for message in messages if "interval" not in message]  # a busy machine may overrun it as well
+    assert own == ["scans fail: eip155:1 endpoint 1: refused", "scans work again"]
     assert await store.count_reports() >= 1
