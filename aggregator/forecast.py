@@ -15,12 +15,11 @@ import numpy as np
 from aggregator.config import ModelSettings
 from aggregator.errors import ConfigError
 from aggregator.garch import fit_garch
-from aggregator.history import PriceHistory, read_history
+from aggregator.history import DAY_S, PriceHistory, read_history
 from risk.arrays import F64, FactorArrays
 from risk.tailtest import LAMBDA, WARM
 from risk.volatility import ewma_variance, garch_forecast, garch_variance
 
-DAY_S = 86_400
 OLDEST_S = 2 * DAY_S
 FLOOR = 0.25
 LONG_RUN = "long_run"
@@ -52,7 +51,7 @@ class VolForecast:
 
 
 def load_forecast(settings: ModelSettings) -> VolForecast | None:
-    """Forecast of the settings, None for the long run; raises ConfigError without a history, or FitError."""
+    """Forecast of the settings, None for the long run; raises ConfigError, HistoryError or FitError."""
     law = settings.volatility
     if law == LONG_RUN:
         return None
@@ -66,10 +65,7 @@ def load_forecast(settings: ModelSettings) -> VolForecast | None:
 
 def daily_returns(history: PriceHistory) -> dict[str, F64]:
     """Log returns by asset over days that end with the last bar; a missing close leaves its two days out."""
-    bars = DAY_S // history.step_s
-    if bars < 1 or bars * history.step_s != DAY_S:
-        raise ConfigError(f"model.history: its step of {history.step_s} s does not divide a day")
-    close = history.close[::-1][::bars][::-1]
+    close = history.daily_close()
     found = {}
     for index, name in enumerate(history.assets):
         moves = np.diff(np.log(close[:, index]))

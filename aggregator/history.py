@@ -18,6 +18,7 @@ from aggregator.errors import ServiceError
 
 F64 = npt.NDArray[np.float64]
 PARTS = ("close", "high", "low")
+DAY_S = 86_400
 
 
 class HistoryError(ServiceError, ValueError):
@@ -42,6 +43,13 @@ class PriceHistory:
         """First and last day, for the record of what was fitted on."""
         first, last = (str(np.datetime64(int(stamp), "s"))[:10] for stamp in (self.time_s[0], self.time_s[-1]))
         return f"{first}/{last}"
+
+    def daily_close(self) -> F64:
+        """(D, assets) every close a whole number of days before the last; raises HistoryError for odd steps."""
+        bars, rest = divmod(DAY_S, self.step_s)
+        if rest or not bars:
+            raise HistoryError(f"model.history: its step of {self.step_s} s does not divide a day")
+        return self.close[::-1][::bars][::-1]
 
     def without(self, assets: Iterable[str]) -> "PriceHistory":
         """Leave assets out."""

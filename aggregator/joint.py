@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from aggregator.errors import ConfigError
-from aggregator.forecast import DAY_S
 from aggregator.history import PriceHistory
 from risk.arrays import F64, FactorArrays
 from risk.correlation import shrunk_correlation
@@ -54,13 +53,10 @@ class JointMoves:
 
 
 def joint_moves(between: float, history: PriceHistory | None) -> JointMoves:
-    """From the history where there is one; raises ConfigError for one that is too short."""
+    """From the history where there is one; raises ConfigError if it is too short, HistoryError for odd steps."""
     if history is None:
         return JointMoves(between)
-    bars = DAY_S // history.step_s
-    if bars < 1 or bars * history.step_s != DAY_S:
-        raise ConfigError(f"model.history: its step of {history.step_s} s does not divide a day")
-    moves = np.diff(np.log(history.close[::-1][::bars][::-1]), axis=0)
+    moves = np.diff(np.log(history.daily_close()), axis=0)
     moves = moves[np.isfinite(moves).all(axis=1)]
     if len(moves) <= 2 * WARM:
         raise ConfigError(f"model.history: has {len(moves)} days with all prices, needs more than {2 * WARM}")
