@@ -12,7 +12,10 @@ HAND_OVER_S = 0.0005
 
 
 def on_loop(main: Coroutine[Any, Any, None]) -> None:
-    """Run to the end, on uvloop where there is one: its sockets cost half as much."""
+    """Run to the end, on uvloop where there is one: its sockets cost half as much.
+
+    Raises ``KeyboardInterrupt`` once a stop (SIGTERM, Ctrl-C) has ended it in order.
+    """
     sys.setswitchinterval(HAND_OVER_S)
     if sys.platform == "win32":
         asyncio.run(main)
@@ -22,13 +25,19 @@ def on_loop(main: Coroutine[Any, Any, None]) -> None:
     before = signal.getsignal(signal.SIGTERM)
     try:
         uvloop.run(_stoppable(main))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
 async def _stoppable(main: Coroutine[Any, Any, None]) -> None:
-    """A stop cancels, as Ctrl-C does: an exception out of a signal may end in whatever callback runs just then."""
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
+    """A stop cancels, as Ctrl-C does: an exception out of a signal may end in whatever callback runs just then.
+
+    Not by way of SIGINT, which a process that a script has put into the background ignores.
+    """
+    if own := asyncio.current_task():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, own.cancel)
     await main
 
 
