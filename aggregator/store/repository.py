@@ -22,6 +22,7 @@ from aggregator.replay.freeze import Frozen
 from aggregator.report import MarginReport
 from aggregator.store.bulk import insert_many, insert_new
 from aggregator.store.input_tables import keep
+from aggregator.store.lender import Lender
 from aggregator.store.migrate import upgrade
 from aggregator.store.roots import root_inserts
 from aggregator.store.rows import AlertRow, DeliveryRow, PriceRow, ReportRow
@@ -75,6 +76,7 @@ class Store:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._lender = Lender(engine)
         # SQLite lets one write at a time and lets the others ask again and again, in no order: some never get it.
         # Inside one process they wait in line instead.
         self._line = asyncio.Lock() if engine.dialect.name == "sqlite" else contextlib.nullcontext()
@@ -100,25 +102,23 @@ class Store:
         if engine.dialect.name == "sqlite":
             event.listen(engine.sync_engine, "connect", _sqlite_connected)
             event.listen(engine.sync_engine, "begin", _sqlite_begin)
+        store = cls(engine)
         try:
-            async with engine.begin() as connection:
+            async with store.transaction(writing=False) as connection:
                 await connection.run_sync(upgrade)
-        except (SQLAlchemyError, OSError) as error:
-            await engine.dispose()
-            raise StoreError(f"database: cannot be opened ({type(error).__name__}): check `database`") from None
-        except CommandError:
-            await engine.dispose()
-            raise StoreError("database: written by a newer version: start that one, or restore a backup") from None
-        return cls(engine)
+        except BaseException as error:
+            await store.close()  # whatever has ended the opening, a stop as well
+            raise _unopened(error) from None
+        return store
 
     async def close(self) -> None:
-        """Give all connections back."""
-        await self._engine.dispose()
+        """Close all connections, within seconds whatever the database does; safe to call twice."""
+        await self._lender.close()
 
     @asynccontextmanager
     async def transaction(self, *, writing: bool) -> AsyncIterator[AsyncConnection]:
         """One transaction for parts of the store that live elsewhere; commits at the end of the block."""
-        async with self._line if writing else contextlib.nullcontext(), self._engine.connect() as plain:
+        async with self._line if writing else contextlib.nullcontext(), self._lender.lend() as plain:
             connection = await plain.execution_options(**_WRITING) if writing else plain
             async with connection.begin():
                 yield connection
@@ -126,7 +126,7 @@ class Store:
     async def ping(self) -> None:
         """Raise StoreError if the database does not answer."""
         try:
-            async with self._engine.connect() as connection:
+            async with self._lender.lend() as connection:
                 await connection.execute(select(1))
         except (SQLAlchemyError, OSError) as error:
             raise StoreError(f"database: {type(error).__name__}") from None
@@ -147,8 +147,7 @@ class Store:
         """
         # Beside the event loop, which answers others meanwhile; and before the store is locked.
         values, roots = await asyncio.to_thread(_report_values, reports)
-        async with self._line, AsyncSession(self._engine) as session, session.begin():
-            connection = await self._only_writer(session)
+        async with self._appending() as (session, connection):
             await _fenced(connection, fence, {report.portfolio.name for report in reports})
             await insert_new(
                 connection, PRICES, PRICE_COLUMNS, ("price_key", "at"), _values(prices, PRICE_COLUMNS)
@@ -175,17 +174,19 @@ class Store:
         self, judge: Callable[[AsyncConnection], Awaitable[Judged]], receivers: Collection[str]
     ) -> tuple[Alert, ...]:
         """Alerts that no report has caused, with their outbox entries, in one transaction with what finds them."""
-        async with self._line, AsyncSession(self._engine) as session, session.begin():
-            judged = await judge(await self._only_writer(session))
+        async with self._appending() as (session, connection):
+            judged = await judge(connection)
             await _tell(session, judged, receivers)
         self.appended += bool(judged.alerts)
         return judged.alerts
 
-    async def _only_writer(self, session: AsyncSession) -> AsyncConnection:
+    @asynccontextmanager
+    async def _appending(self) -> AsyncIterator[tuple[AsyncSession, AsyncConnection]]:
         """One append at a time: the rule compares with the latest report, which must not change meanwhile."""
-        connection = await session.connection(execution_options=_WRITING)
-        await only_writer(connection)
-        return connection
+        async with self.transaction(writing=True) as connection, AsyncSession(connection) as session:
+            await only_writer(connection)
+            async with session.begin():
+                yield session, connection
 
     async def _statuses(self, session: AsyncSession, portfolios: Collection[str]) -> dict[str, Status]:
         newest = (
@@ -226,13 +227,22 @@ class Store:
             query = query.where(col(AlertRow.portfolio) == portfolio)
         if before is not None:
             query = query.where(col(AlertRow.seq) < before)
-        async with self._engine.connect() as connection:
+        async with self._lender.lend() as connection:
             rows = (await connection.execute(query)).all()
         return [(seq or 0, Alert.model_validate_json(body)) for seq, body in rows]
 
     async def _scalar(self, query: Any) -> Any:
-        async with self._engine.connect() as connection:
+        async with self._lender.lend() as connection:
             return (await connection.execute(query)).scalar()
+
+
+def _unopened(error: BaseException) -> BaseException:
+    """What to raise where the opening has failed; never with the DSN in it."""
+    if isinstance(error, (SQLAlchemyError, OSError)):
+        return StoreError(f"database: cannot be opened ({type(error).__name__}): check `database`")
+    if isinstance(error, CommandError):
+        return StoreError("database: written by a newer version: start that one, or restore a backup")
+    return error
 
 
 async def only_writer(connection: AsyncConnection) -> None:

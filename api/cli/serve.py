@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any
 
 import typer
@@ -28,6 +28,9 @@ from aggregator.workers.touched import TouchedLog
 from api.app import Deps, create_app
 from api.cli.common import ConfigOption, DevnetOption, log_to_stderr, settings_from
 from api.cli.loop import on_loop, settle
+
+STOP_S = 3.0
+"""A transaction under way is rolled back, or claims and leases are given back, in far less."""
 
 
 def serve(config: ConfigOption = None, devnet: DevnetOption = None) -> None:
@@ -78,6 +81,16 @@ async def _asked_to_stop() -> None:
         loop.remove_signal_handler(number)
 
 
+async def _end(tasks: Sequence[asyncio.Task[Any]], store: Store) -> None:
+    """Cancel the loops; those that a database holds which does not answer are cut off from it."""
+    for task in tasks:
+        task.cancel()
+    _, late = await asyncio.wait(tasks, timeout=STOP_S)
+    if late:
+        await store.close()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 def _beside(wired: Wired, service: Service, store: Store) -> list[Coroutine[Any, Any, None]]:
     """Loops beside the scans: looks for missing reports, for what events touched, for prices that moved."""
     settings, share = wired.settings.service, service.share
@@ -107,9 +120,7 @@ async def serving(wired: Wired, service: Service, store: Store, notifier: Notifi
         tasks = [asyncio.create_task(each.run()) for each in (service, notifier, advice)]
         tasks += [asyncio.create_task(loop) for loop in _beside(wired, service, store)]
         yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(tasks, store)
 
     await AccountSets(store, wired.cycle.portfolios).load()
     if service.share is not None:

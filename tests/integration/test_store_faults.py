@@ -232,8 +232,8 @@ def test_a_stop_in_the_middle_of_a_cycle_leaves_whole_cycles_only(devnet, tmp_pa
             time.sleep(delay_s)
             asked = time.monotonic()
             process.send_signal(signal.SIGTERM)
-            process.wait(60)
-            assert time.monotonic() - asked < 40  # a busy machine; alone it is a fraction of a second
+            process.wait(15)
+            assert time.monotonic() - asked < 10
         finally:
             process.kill()
             words = process.communicate()[1]
