@@ -103,12 +103,18 @@ class Store:
             event.listen(engine.sync_engine, "connect", _sqlite_connected)
             event.listen(engine.sync_engine, "begin", _sqlite_begin)
         store = cls(engine)
-        try:
-            async with store.transaction(writing=False) as connection:
-                await connection.run_sync(upgrade)
-        except BaseException as error:
-            await store.close()  # whatever has ended the opening, a stop as well
-            raise _unopened(error) from None
+        async with contextlib.AsyncExitStack() as unless_open:  # a stop may come while it opens
+            unless_open.push_async_callback(store.close)
+            try:
+                async with store.transaction(writing=False) as connection:
+                    await connection.run_sync(upgrade)
+            except (SQLAlchemyError, OSError) as error:
+                kind = type(error).__name__
+                raise StoreError(f"database: cannot be opened ({kind}): check `database`") from None
+            except CommandError:
+                message = "database: written by a newer version: start that one, or restore a backup"
+                raise StoreError(message) from None
+            unless_open.pop_all()
         return store
 
     async def close(self) -> None:
@@ -234,15 +240,6 @@ class Store:
     async def _scalar(self, query: Any) -> Any:
         async with self._lender.lend() as connection:
             return (await connection.execute(query)).scalar()
-
-
-def _unopened(error: BaseException) -> BaseException:
-    """What to raise where the opening has failed; never with the DSN in it."""
-    if isinstance(error, (SQLAlchemyError, OSError)):
-        return StoreError(f"database: cannot be opened ({type(error).__name__}): check `database`")
-    if isinstance(error, CommandError):
-        return StoreError("database: written by a newer version: start that one, or restore a backup")
-    return error
 
 
 async def only_writer(connection: AsyncConnection) -> None:
