@@ -64,7 +64,12 @@ def cache_root() -> Path:
 
 def package_dir(name: str) -> Path:
     """Folder of an unpacked package (the content of its ``package/``)."""
-    return cache_root() / "packages" / PACKAGES[name].folder
+    return folder_of(PACKAGES[name])
+
+
+def folder_of(package: Package) -> Path:
+    """Where a package is unpacked."""
+    return cache_root() / "packages" / package.folder
 
 
 def npm_dir() -> Path:
@@ -94,7 +99,7 @@ def fetch() -> None:
     """
     with ThreadPoolExecutor(4) as pool:
         tools = pool.submit(_install_tools)
-        list(pool.map(_fetch_package, PACKAGES.values()))
+        list(pool.map(fetched, PACKAGES.values()))
         tools.result()
 
 
@@ -112,10 +117,11 @@ def _install_tools() -> None:
     done.write_text(digest)
 
 
-def _fetch_package(package: Package) -> None:
-    target = cache_root() / "packages" / package.folder
+def fetched(package: Package) -> Path:
+    """Folder of an unpacked package, which is fetched where it is missing; raises PackageError."""
+    target = folder_of(package)
     if target.exists():
-        return
+        return target
     work = target.with_name(f"{target.name}.{os.getpid()}.part")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -131,6 +137,7 @@ def _fetch_package(package: Package) -> None:
             inner.rename(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    return target
 
 
 def _verify(tarball: Path, package: Package) -> None:

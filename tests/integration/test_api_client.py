@@ -13,6 +13,7 @@ from api.http.openapi import specification
 from api.http.table import TABLE
 from tests.integration.test_api_specification import running
 from tests.kit.api import NAME
+from tests.kit.npm import javascript
 
 PATH = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -58,16 +59,25 @@ RUNNERS = {"sh": ["sh", "-ec"], "ts": ["node", "--input-type=module", "-e"], "py
 
 
 @pytest.mark.parametrize("language", RUNNERS)
-def test_the_guides_snippets_run(url, language):
+def test_the_guides_snippets_run(url, language, tmp_path):
     if shutil.which(RUNNERS[language][0]) is None:
         pytest.skip(f"{RUNNERS[language][0]} is not on this machine")
     found = snippets(language)
     assert found, language
     for text in found:
         here = text.replace("http://127.0.0.1:8080", url)
+        if language == "ts":
+            here = javascript(here, tmp_path)
         done = subprocess.run(
             [*RUNNERS[language], here], capture_output=True, text=True, timeout=60, check=False,
             env={"PATH": PATH, "KEY": "", "PORTFOLIO": NAME},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert done.stdout.strip(), text
+
+
+def test_the_compiler_of_the_guide_finds_mistakes(tmp_path):
+    if shutil.which("node") is None:
+        pytest.skip("node is not on this machine")
+    with pytest.raises(AssertionError, match="TS2322"):
+        javascript('const age: number = "old";\n', tmp_path)
