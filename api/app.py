@@ -6,13 +6,12 @@ from aiohttp import web
 
 from api.http.deps import DEPS, Deps
 from api.http.front import Front
-from api.http.identity import Identity
+from api.http.identity import IDENTITY, Identity
 from api.http.latest import LATEST, Latest
 from api.http.limits import Limits
 from api.http.meta import SPECIFICATION
 from api.http.offloop import OFF_LOOP, OffLoop, off_loop
 from api.http.once import Once
-from api.http.signin import FORGET
 from api.http.specification import documents
 from api.http.stream import HUB, Hub, stream_hub
 from api.http.table import TABLE
@@ -27,8 +26,8 @@ def create_app(deps: Deps, *contexts: Callable[[web.Application], AsyncIterator[
     app[DEPS] = deps
     app[LATEST] = Latest()
     identity = Identity(access, deps.store)
-    state = Front(access, identity, Limits(access), Once(deps.store))
-    app[FORGET] = identity.forget
+    state = Front(access, identity, Limits(access), Once(deps.store, access))
+    app[IDENTITY] = identity
     app[SPECIFICATION] = documents(TABLE)
     app[OFF_LOOP] = OffLoop()
     app[HUB] = Hub()

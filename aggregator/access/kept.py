@@ -10,6 +10,8 @@ from aggregator.access.tables import KEPT
 from aggregator.store.repository import Store
 
 LIFETIME = timedelta(hours=24)
+WORKED_ON = timedelta(minutes=10)
+"""After this long without an answer the first request has died with its process: the key is free again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class KeptAnswers:
                 await connection.execute(delete(KEPT).where(KEPT.c.expires_at < now))
                 await connection.execute(
                     insert(KEPT).values(
-                        caller=caller, key=key, request_hash=request_hash, status=0, expires_at=now + LIFETIME
+                        caller=caller, key=key, request_hash=request_hash, status=0, expires_at=now + WORKED_ON
                     )
                 )
         except IntegrityError:
@@ -44,11 +46,12 @@ class KeptAnswers:
             return None if row is None else KeptAnswer(row.request_hash, row.status, row.body)
         return None
 
-    async def finish(self, caller: str, key: str, status: int, body: bytes) -> None:
-        """Keep the answer."""
+    async def finish(self, caller: str, key: str, status: int, body: bytes, now: datetime) -> None:
+        """Keep the answer for a day."""
         mine = (KEPT.c.caller == caller, KEPT.c.key == key)
+        kept = {"status": status, "body": body, "expires_at": now + LIFETIME}
         async with self._store.transaction(writing=True) as connection:
-            await connection.execute(update(KEPT).where(*mine).values(status=status, body=body))
+            await connection.execute(update(KEPT).where(*mine).values(kept))
 
     async def forget(self, caller: str, key: str) -> None:
         """The request failed: the key may be used again."""

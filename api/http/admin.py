@@ -17,8 +17,8 @@ from api.http.caller import CALLER
 from api.http.cursor import cursor_of, seq_of
 from api.http.deps import DEPS
 from api.http.endpoint import Endpoint, Scope
+from api.http.identity import IDENTITY
 from api.http.models import Answer, nothing_read
-from api.http.signin import FORGET
 
 
 class KeyRow(Frozen):
@@ -104,7 +104,7 @@ async def rotate_key(request: web.Request) -> web.Response:
         )
     except ConfigError as error:
         raise Problem(404, "no_such_key", str(error)) from None
-    request.app[FORGET]()
+    request.app[IDENTITY].forget()
     return reply(request, NewKey.model_validate({**nothing_read(utc_now()), **_row(key), "secret": secret}), 201)
 
 
@@ -114,7 +114,7 @@ async def revoke_key(request: web.Request) -> web.Response:
         await Keys(request.app[DEPS].store).revoke(request.match_info["key"], utc_now(), actor=request[CALLER].id)
     except ConfigError as error:
         raise Problem(404, "no_such_key", str(error)) from None
-    request.app[FORGET]()
+    request.app[IDENTITY].forget()
     return web.Response(status=204)
 
 

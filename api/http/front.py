@@ -1,8 +1,6 @@
 """What every request passes: request id, who asks, limits of number and time, headers, problems."""
 
 import asyncio
-import contextlib
-import ipaddress
 import itertools
 import re
 import secrets
@@ -16,6 +14,7 @@ from api.http.answer import ENDPOINT
 from api.http.caller import ANONYMOUS, CALLER, Caller
 from api.http.cors import cors, preflight
 from api.http.endpoint import Endpoint, Handler, Scope
+from api.http.hosts import known_host
 from api.http.identity import Identity
 from api.http.limits import Limits
 from api.http.once import Once
@@ -101,7 +100,7 @@ async def _answered(
     extra.update(state.limits.take(caller, endpoint, request))
     request[CALLER] = caller
     _allowed(caller, endpoint)
-    _named(state, request, endpoint)
+    _named(state, request, endpoint, caller)
     limit = state.access.request_timeout_s if endpoint.timeout_s is None else endpoint.timeout_s
     if not limit:
         return await handler(request)
@@ -121,24 +120,10 @@ def _allowed(caller: Caller, endpoint: Endpoint) -> None:
     raise Problem(403, "forbidden", f"this needs the scope {Scope(endpoint.scope).value}")
 
 
-def _named(state: Front, request: web.Request, endpoint: Endpoint) -> None:
-    """A public service answers strangers under its own names only.
-
-    A page that points a name of its own at this machine (DNS rebinding) would otherwise read what is open here.
-    """
-    access = state.access
-    if endpoint.scope is Scope.OPEN or not access.public or {"Authorization", "X-API-Key"} & set(request.headers):
+def _named(state: Front, request: web.Request, endpoint: Endpoint, caller: Caller) -> None:
+    """A public service answers strangers under its own names only; a key may come by any name."""
+    if endpoint.scope is Scope.OPEN or not state.access.public or caller.id != ANONYMOUS.id:
         return
-    host = request.host.rpartition(":")[0] if re.search(r":\d+$", request.host) else request.host
-    if host == "localhost" or request.host in access.domains or host in access.domains or _is_address(host):
-        if len(state.hosts) < MOST_HOSTS:
-            state.hosts.add(request.host)
-        return
-    raise Problem(421, "unknown_host", f"this service is not {host[:80]!r}; access.domains may name it")
-
-
-def _is_address(host: str) -> bool:
-    with contextlib.suppress(ValueError):
-        ipaddress.ip_address(host.strip("[]"))
-        return True
-    return False
+    known_host(request, state.access)
+    if len(state.hosts) < MOST_HOSTS:
+        state.hosts.add(request.host)

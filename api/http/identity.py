@@ -2,6 +2,7 @@
 
 import time
 from collections import OrderedDict
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -27,7 +28,7 @@ class Identity:
 
     def __init__(self, access: AccessSettings, store: Store) -> None:
         scopes = frozenset(Scope(name) for name in access.public_scopes) if access.public else frozenset()
-        self._nobody = Caller("anonymous", scopes) if scopes else ANONYMOUS
+        self._nobody = replace(ANONYMOUS, scopes=scopes)
         self._keys, self._sessions = Keys(store), Sessions(store)
         self._known: OrderedDict[str, tuple[Caller, float]] = OrderedDict()
 
@@ -73,6 +74,9 @@ class Identity:
             return Caller(key.id, frozenset(Scope(scope) for scope in key.scopes), portfolios=names)
         session = await self._sessions.of_token(token, now)
         return None if session is None else Caller(session.address, WALLET, address=session.address)
+
+
+IDENTITY: web.AppKey[Identity] = web.AppKey("identity", Identity)
 
 
 def token_of(request: web.Request) -> str | None:

@@ -8,8 +8,9 @@ from aiohttp import web
 
 from aggregator.access.settings import AccessSettings
 from api.errors import Problem
-from api.http.caller import Caller
+from api.http.caller import ANONYMOUS, Caller
 from api.http.endpoint import Endpoint, Scope
+from api.http.hosts import caller_address
 
 WINDOW_S = 60
 MOST_CALLERS = 20_000
@@ -36,7 +37,7 @@ class Limits:
     def count(self, caller: Caller, endpoint: Endpoint, request: web.Request) -> tuple[str, str]:
         """The policy and what is left of it; raises Problem 429 where nothing is."""
         policy, limit, told = self._policies[endpoint.scope is Scope.SIMULATE]
-        who = caller.id if caller.id != "anonymous" else self._address(request)
+        who = caller.id if caller.id != ANONYMOUS.id else caller_address(request, self._access)
         now = self._clock()
         window = self._used.get((who, policy))
         if window is None or now - window[0] >= WINDOW_S:
@@ -51,7 +52,3 @@ class Limits:
             error.headers = {"RateLimit-Policy": told, "RateLimit": still, "Retry-After": str(wait)}
             raise error
         return told, still
-
-    def _address(self, request: web.Request) -> str:
-        forwarded = request.headers.get("X-Forwarded-For") if self._access.trust_forwarded else None
-        return forwarded.rpartition(",")[2].strip() if forwarded else (request.remote or "")

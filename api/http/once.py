@@ -6,12 +6,14 @@ import re
 from aiohttp import web
 
 from aggregator.access.kept import KeptAnswer, KeptAnswers
+from aggregator.access.settings import AccessSettings
 from aggregator.clock import utc_now
 from aggregator.store.repository import Store
 from api.errors import Problem
 from api.http.answer import BODY, ENDPOINT, error_at, raw_body
-from api.http.caller import CALLER
+from api.http.caller import ANONYMOUS, CALLER
 from api.http.endpoint import Handler
+from api.http.hosts import caller_address
 
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 MOST_KEPT_BYTES = 1_048_576
@@ -20,8 +22,8 @@ MOST_KEPT_BYTES = 1_048_576
 class Once:
     """Answers kept by caller and key."""
 
-    def __init__(self, store: Store) -> None:
-        self._kept = KeptAnswers(store)
+    def __init__(self, store: Store, access: AccessSettings) -> None:
+        self._kept, self._access = KeptAnswers(store), access
 
     async def answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The kept answer, or the handler's, which is then kept."""
@@ -34,6 +36,8 @@ class Once:
         body = await raw_body(request)
         request[BODY] = body
         caller = request[CALLER].id
+        if caller == ANONYMOUS.id:  # strangers do not share their keys
+            caller = f"{caller} {caller_address(request, self._access)}"
         digest = hashlib.sha256(f"{request.method} {request.rel_url}\n".encode() + body).hexdigest()
         known = await self._kept.begin(caller, key, digest, utc_now())
         if known is not None:
@@ -46,7 +50,7 @@ class Once:
             answer = await handler(request)
             text = answer.body if isinstance(answer, web.Response) else None
             if isinstance(text, bytes) and answer.status < 300 and len(text) <= MOST_KEPT_BYTES:
-                await self._kept.finish(caller, key, answer.status, text)
+                await self._kept.finish(caller, key, answer.status, text, utc_now())
                 done = True
             return answer
         finally:

@@ -23,6 +23,7 @@ PROBLEMS = {
     409: "It contradicts what is there",
     413: "The body is too large",
     415: "The body is not JSON",
+    421: "The service does not go by this name; access.domains may give it",
     422: "A field of the body is wrong",
     429: "Too many requests; Retry-After says when to come back",
     500: "A defect of the service; its log has the trace id",
@@ -139,18 +140,25 @@ def _in_path(endpoint: Endpoint) -> list[dict[str, Any]]:
 def _in_query(endpoint: Endpoint) -> list[dict[str, Any]]:
     if endpoint.query is None:
         return []
-    schema = endpoint.query.model_json_schema(ref_template=REF)
-    required = set(schema.get("required", ()))
+    required = {name for name, field in endpoint.query.model_fields.items() if field.is_required()}
     return [
         {
             "name": name,
             "in": "query",
             "required": name in required,
             "description": content.pop("description", name),
-            "schema": _without_null({k: v for k, v in content.items() if k != "title"}),
+            "schema": content,
         }
-        for name, content in schema.get("properties", {}).items()
+        for name, content in parameters_schema(endpoint.query).items()
     ]
+
+
+def parameters_schema(query: type[BaseModel]) -> dict[str, dict[str, Any]]:
+    """Schemas of query parameters by name."""
+    found = query.model_json_schema(ref_template=REF).get("properties", {})
+    return {
+        name: _without_null({k: v for k, v in content.items() if k != "title"}) for name, content in found.items()
+    }
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
@@ -203,7 +211,7 @@ def _codes(endpoint: Endpoint) -> set[int]:
     """Problems that an operation may answer with."""
     found = {400, 429, 500, 503, *endpoint.also}
     if endpoint.scope is not Scope.OPEN:
-        found |= {401, 403}
+        found |= {401, 403, 421}
     if endpoint.body is not None:
         found |= {408, 413, 415, 422}
     if endpoint.method == "POST":

@@ -23,7 +23,8 @@ from api.http.answer import Body, body_of, reply
 from api.http.caller import CALLER, may_see, visible
 from api.http.deps import DEPS
 from api.http.endpoint import Endpoint, Scope
-from api.http.identity import COOKIE, token_of
+from api.http.hosts import is_own_address, unknown_host
+from api.http.identity import COOKIE, IDENTITY, token_of
 from api.http.models import Answer, nothing_read
 from chains.caip import ChainId
 from chains.errors import ChainError
@@ -84,8 +85,15 @@ class SetBody(Body):
     """CAIP-10 ids, or bare addresses, which mean the address on every configured chain."""
 
 
-def _domain(request: web.Request) -> tuple[str, ...]:
-    return request.app[DEPS].access.domains or (request.host,)
+def _domains(request: web.Request) -> tuple[str, ...]:
+    """Hosts that a message may be for: the settings', else this machine's own address.
+
+    A name that only the request gives may be anybody's: a page could pass on what a wallet has signed for itself.
+    """
+    domains = request.app[DEPS].access.domains
+    if not domains and not is_own_address(request):
+        raise unknown_host(request)
+    return domains or (request.host,)
 
 
 def _chains(request: web.Request) -> tuple[ChainId, ...]:
@@ -95,9 +103,8 @@ def _chains(request: web.Request) -> tuple[ChainId, ...]:
 
 async def new_nonce(request: web.Request) -> web.Response:
     """A nonce for one EIP-4361 message, with the domain and chains that it must name."""
-    deps = request.app[DEPS]
+    deps, domain = request.app[DEPS], _domains(request)[0]
     nonce, ends = await Sessions(deps.store).nonce(utc_now(), deps.access.nonce_s)
-    domain = _domain(request)[0]
     chains = _chains(request)
     uri = f"{request.scheme}://{domain}"
     about = nothing_read(utc_now())
@@ -112,7 +119,7 @@ async def verify_siwe(request: web.Request) -> web.Response:
         message = parse_message(given.message)
         if not await sessions.take(message.nonce, now):
             raise SignInRefused("message: the nonce was not given here, has ended or was used")
-        check_claims(message, _domain(request), _chains(request), now)
+        check_claims(message, _domains(request), _chains(request), now)
         if not await _signed(request, message, given):
             raise SignInRefused("signature: neither the address's own nor accepted by its contract")
     except SignInRefused as error:
@@ -147,7 +154,7 @@ async def _signed(request: web.Request, message: SignIn, given: SignInBody) -> b
 async def end_session(request: web.Request) -> web.Response:
     """End the session that the request carries."""
     await Sessions(request.app[DEPS].store).close(token_of(request) or "")
-    request.app[FORGET]()
+    request.app[IDENTITY].forget()
     response = web.Response(status=204)
     response.del_cookie(COOKIE)
     return response
@@ -199,15 +206,13 @@ def _still(request: web.Request) -> dict[str, object]:
     return nothing_read(datetime.fromisoformat(request.app[DEPS].started))
 
 
-FORGET = web.AppKey("forget", type(lambda: None))
-"""Makes the service ask about every credential again."""
 _T, _ACC = "sign-in", "account sets"
 _ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", "/v1/auth/siwe/nonce", new_nonce, Scope.OPEN, "A nonce for one message", _T, Nonce, 201,
-             keeps_secret=True),
+             keeps_secret=True, also=(421,)),
     Endpoint("POST", "/v1/auth/siwe/verify", verify_siwe, Scope.OPEN, "A session for a signed message", _T,
-             SessionAnswer, 201, body=SignInBody, also=(401,), keeps_secret=True, most_bytes=16_384),
+             SessionAnswer, 201, body=SignInBody, also=(401, 421), keeps_secret=True, most_bytes=16_384),
     Endpoint("DELETE", "/v1/auth/session", end_session, Scope.OPEN, "End the session", _T, None, 204, also=(401,)),
     Endpoint("GET", "/v1/account-sets", get_account_sets, Scope.READ, "Account sets", _ACC, SetsAnswer),
     Endpoint("POST", "/v1/account-sets", add_account_set, Scope.WATCH, "Make an account set", _ACC, SetAnswer, 201,

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from aggregator.alerts import Alert
+from api.http.asyncapi import asynchronous
 from api.http.endpoint import Endpoint, Scope
 from api.http.openapi import DESCRIPTION, specification
 
@@ -19,53 +19,9 @@ def documents(table: tuple[Endpoint, ...]) -> dict[str, bytes]:
     found = specification(table)
     return {
         "openapi": msgspec.json.encode(found),
-        "asyncapi": msgspec.json.encode(asynchronous(found)),
+        "asyncapi": msgspec.json.encode(asynchronous(found["info"]["version"])),
         "reference": reference(found).encode(),
         "llms": prose(table).encode(),
-    }
-
-
-EVENTS = {
-    "margin.updated": "A scan has stored a new report of a portfolio",
-    "breach.opened": "A status or another watched figure got worse",
-    "breach.cleared": "It got better again",
-    "data.missing": "A watched figure is not known, or no report comes",
-    "data.restored": "It is known again",
-    "data.degraded": "A report lacks something that its figures rest on",
-    "hello": "The stream is open; its id is the place to resume from",
-    "reset": "Too much was missed to be repeated: read the accounts anew",
-    "dropped": "The reader did not keep up and is let go",
-}
-
-
-def asynchronous(found: dict[str, Any]) -> dict[str, Any]:
-    """AsyncAPI 3.0 of the stream of server-sent events."""
-    schema = Alert.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
-    schemas = schema.pop("$defs", {})
-    messages = {
-        name.replace(".", "_"): {
-            "name": name,
-            "summary": summary,
-            "contentType": "application/json",
-            "payload": {"$ref": "#/components/schemas/Event"},
-        }
-        for name, summary in EVENTS.items()
-    }
-    event = {"type": "object", "description": "The event's data; breaches carry the fields of Alert"}
-    refs = [{"$ref": f"#/channels/stream/messages/{name}"} for name in messages]
-    return {
-        "asyncapi": "3.0.0",
-        "info": {"title": "crossmargin stream", "version": found["info"]["version"]},
-        "defaultContentType": "application/json",
-        "channels": {
-            "stream": {
-                "address": "/v1/stream",
-                "description": "Server-sent events; Last-Event-ID resumes from the store",
-                "messages": messages,
-            }
-        },
-        "operations": {"receive": {"action": "send", "channel": {"$ref": "#/channels/stream"}, "messages": refs}},
-        "components": {"schemas": {"Event": event, "Alert": schema, **schemas}},
     }
 
 

@@ -1,37 +1,44 @@
 """``GET /v1/stream``: reports and alerts as server-sent events, resumed from the store by ``Last-Event-ID``.
 
 One follower reads the store for all clients; each client has a queue of bounded length, and one that does not keep
-up is told so and dropped: memory does not grow with slow readers.
+up is told so and dropped: memory does not grow with slow readers. Whether a reader may still read is asked again
+and again: a stream does not outlive its key or session.
 """
 
 import asyncio
-import contextlib
 import json
+import logging
 import re
+import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 
 from aiohttp import web
 from pydantic import Field
+from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.alerts import AlertKind
+from aggregator.errors import UnknownPortfolio
 from aggregator.store.tail import Entry, Place, Tail
 from api.errors import Problem
 from api.http.answer import Query, query_of
-from api.http.caller import seen_or_none, visible_names
+from api.http.caller import CALLER, seen_or_none, visible_names
 from api.http.deps import DEPS
 from api.http.endpoint import Endpoint, Scope
+from api.http.events import ReportEvent
+from api.http.identity import IDENTITY
+
+log = logging.getLogger(__name__)
 
 POLL_S, RECHECK_S = 0.1, 1.0
 HEARTBEAT_S, STUCK_S = 15.0, 10.0
+ALLOWED_S = 5.0
+"""How long a reader is believed to be still allowed to read."""
 MOST_WAITING = 500
 MOST_CLIENTS = 2_000
 MOST_REPLAYED = 5_000
 _PLACE = re.compile(r"(\d{1,18})-(\d{1,18})")
-_SHORT = (
-    "id", "status", "status_reason", "binding_account", "mm_excess_usd", "margin_ratio",
-    "bridge_latency_addon_usd", "as_of", "data_quality",
-)  # fmt: skip
+_SHORT = tuple(name for name in ReportEvent.model_fields if name != "portfolio")
 
 
 class StreamQuery(Query):
@@ -50,6 +57,14 @@ class Client:
     events: frozenset[str]
     waiting: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
     too_slow: bool = False
+
+    async def next(self, wait_s: float) -> bytes | None:
+        """The next event on the wire; None where none comes for so long."""
+        try:
+            async with asyncio.timeout(wait_s):
+                return await self.waiting.get()
+        except TimeoutError:
+            return None
 
     def wants(self, event: str, portfolio: str) -> bool:
         """Whether the event passes the filters."""
@@ -83,13 +98,18 @@ class Hub:
 
     async def follow(self, app: web.Application) -> None:
         """Pass on what is appended, for ever; a store that fails is asked again."""
-        store, waited, seen = app[DEPS].store, 0.0, -1
+        store, waited, seen, failing = app[DEPS].store, 0.0, -1, False
         while True:
             if self.clients and (store.appended != seen or waited >= RECHECK_S):
                 seen, waited = store.appended, 0.0
-                with contextlib.suppress(Exception):
+                try:
                     async with self.lock:
                         await self._pass_on(Tail(store))
+                    failing = False
+                except Exception as error:  # noqa: BLE001 - whatever fails, the readers wait for the next look
+                    if not failing:
+                        log.warning("streams cannot be fed: %s; will retry", type(error).__name__)
+                    failing = True
             await asyncio.sleep(POLL_S)
             waited += POLL_S
 
@@ -150,9 +170,7 @@ async def get_stream(request: web.Request) -> web.StreamResponse:
     resumed = _resumed(request)
     if len(hub.clients) >= MOST_CLIENTS:
         raise Problem(503, "too_many_streams", f"{MOST_CLIENTS} streams are open, which is the most")
-    only = seen_or_none(request, query.portfolio)
-    names = frozenset(visible_names(request) if only is None else (only,))
-    client = Client(names, frozenset((query.events or "").split(",")) - {""})
+    client = Client(_names(request, query), frozenset((query.events or "").split(",")) - {""})
     headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
@@ -163,7 +181,7 @@ async def get_stream(request: web.Request) -> web.StreamResponse:
         await _write(response, b"retry: 2000\n\n" + frame("hello", start if resumed is None else None, {}))
         if resumed is not None:
             await _replay(response, client, tail, resumed, start)
-        await _deliver(response, client)
+        await _deliver(response, client, request, query)
     except (TimeoutError, ConnectionError):
         if request.transport is not None:
             request.transport.abort()
@@ -201,16 +219,41 @@ async def _replay(response: web.StreamResponse, client: Client, tail: Tail, plac
             return
 
 
-async def _deliver(response: web.StreamResponse, client: Client) -> None:
-    while not client.too_slow:
-        try:
-            async with asyncio.timeout(HEARTBEAT_S):
-                data = await client.waiting.get()
-        except TimeoutError:
-            data = b": still here\n\n"
-        await _write(response, data)
-    reason = {"reason": f"{MOST_WAITING} events were waiting: read faster, or filter, and resume"}
-    await _write(response, frame("dropped", None, reason))
+async def _deliver(response: web.StreamResponse, client: Client, request: web.Request, query: StreamQuery) -> None:
+    reason, looked = "", time.monotonic()
+    written = looked
+    while not reason:
+        data = await client.next(min(ALLOWED_S, HEARTBEAT_S))
+        now = time.monotonic()
+        if now - looked >= ALLOWED_S:
+            looked, reason = now, await _refused(request, client, query)
+        if not reason and (data is not None or now - written >= HEARTBEAT_S):
+            await _write(response, data or b": still here\n\n")
+            written = now
+        if client.too_slow:
+            reason = f"{MOST_WAITING} events were waiting: read faster, or filter, and resume"
+    await _write(response, frame("dropped", None, {"reason": reason}))
+
+
+async def _refused(request: web.Request, client: Client, query: StreamQuery) -> str:
+    """Why a reader may read no longer; '' where it may, and then what it sees is up to date."""
+    try:
+        caller = await request.app[IDENTITY].of(request)
+        if not caller.may(Scope.READ):
+            return "the right to read has ended"
+        request[CALLER] = caller
+        client.names = _names(request, query)
+    except (Problem, UnknownPortfolio) as ended:
+        return str(ended)
+    except (SQLAlchemyError, OSError) as error:
+        return f"whether you may still read cannot be asked now ({type(error).__name__}): resume"
+    return ""
+
+
+def _names(request: web.Request, query: StreamQuery) -> frozenset[str]:
+    """Portfolios that a reader is told about."""
+    only = seen_or_none(request, query.portfolio)
+    return frozenset(visible_names(request) if only is None else (only,))
 
 
 async def _write(response: web.StreamResponse, data: bytes) -> None:
