@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from datetime import datetime
+from decimal import Decimal
 
 import numpy as np
 
@@ -24,8 +25,8 @@ def row(law: Law, now: datetime, said: Said | None = None) -> dict[str, object]:
         "mark": law.route.mark,
         **_quantiles(law.route),
         "default": _quantiles(law.default),
-        "fee_bps": law.route.fee_bps,
-        "capacity_usd": law.route.capacity_usd,
+        "fee_bps": _amount(law.route.fee_bps),
+        "capacity_usd": _amount(law.route.capacity_usd),
         "challenge_s": law.route.law.challenge_s,
         "slow_weight": law.route.law.slow_weight,
         "observations": 0 if posterior is None else posterior.observations,
@@ -38,12 +39,20 @@ def row(law: Law, now: datetime, said: Said | None = None) -> dict[str, object]:
 
 def _live(said: Said) -> dict[str, object]:
     """An operator's answer."""
+    estimate = said.estimate or Estimate()
     return {
         "asked_at": said.asked_at,
         "used": said.estimate is not None,
         "reason": said.reason,
-        **asdict(said.estimate or Estimate()),
+        **asdict(estimate),
+        "fee_bps": _amount(estimate.fee_bps),
+        "capacity_usd": _amount(estimate.capacity_usd),
     }
+
+
+def _amount(value: float | None) -> str | None:
+    """A decimal number as people write it; a float holds 15 digits."""
+    return None if value is None else format(Decimal(f"{value:.15g}"), "f")
 
 
 def no_route(mobility: Mobility, chains: Iterable[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from aggregator.bridge_view import row
 from aggregator.clock import utc_now
 from aggregator.model import REACTION_S
 from aggregator.prices import ClockLine, DissentLine, PriceLine, clock_lines
-from aggregator.report import AsOf, DataQuality, Degraded, Frozen, ModelRef
+from aggregator.report import Amount, AsOf, DataQuality, Degraded, Frozen, ModelRef
 from aggregator.store.prices import PriceLog
 from api.errors import Problem
 from api.http.answer import Query, query_of, reply
@@ -77,8 +77,8 @@ class LiveRow(Frozen):
     """Why it is not used; '' where it is."""
     median_s: float | None
     p90_s: float | None
-    fee_bps: float | None
-    capacity_usd: float | None
+    fee_bps: Amount | None
+    capacity_usd: Amount | None
 
 
 class BridgeRow(Quantiles):
@@ -90,8 +90,8 @@ class BridgeRow(Quantiles):
     mark: str
     """M measured, m measured on a kindred pair, D documented, A assumption."""
     default: Quantiles
-    fee_bps: float
-    capacity_usd: float
+    fee_bps: Amount
+    capacity_usd: Amount
     challenge_s: float
     slow_weight: float
     observations: int

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from aiohttp import web
@@ -121,6 +122,12 @@ async def until(rows, condition):
     return found
 
 
+def amounts(row) -> tuple[Decimal, Decimal]:
+    """Capacity in dollars and fee in basis points, which JSON carries as strings."""
+    assert isinstance(row["capacity_usd"], str)
+    return Decimal(row["capacity_usd"]), Decimal(row["fee_bps"])
+
+
 def answered(found):
     return found["across"]["live"] is not None and found["hop"]["observations"] == 1
 
@@ -129,11 +136,11 @@ async def test_answers_are_used_said_and_asked_for_by_the_loop_only(tmp_path, op
     caplog.set_level(logging.DEBUG)
     async with served(tmp_path, operators, every_s=300) as rows:
         found = await until(rows, answered)
-        assert (found["across"]["capacity_usd"], found["across"]["fee_bps"]) == (70_000, 30)
+        assert amounts(found["across"]) == (70_000, 30)
         assert found["across"]["median_s"] > 300 > found["across"]["default"]["median_s"]
         assert found["across"]["live"]["used"]
         assert found["across"]["live"]["median_s"] == 400
-        assert (found["cctp_v2_fast"]["capacity_usd"], found["cctp_v2_fast"]["fee_bps"]) == (12_345.5, 20)
+        assert amounts(found["cctp_v2_fast"]) == (Decimal("12345.5"), 20)
         assert found["ccip"]["p95_s"] > 9_000 > found["ccip"]["default"]["p95_s"]
         assert found["canonical"]["live"] is None
         asked = operators.asked
@@ -160,7 +167,7 @@ async def test_every_fault_falls_back_to_the_law_and_is_said(tmp_path, operators
                 assert not row["live"]["used"], fault
                 assert "default law stands" in row["live"]["reason"]
             found = await until(rows, lambda f: all(f[b]["median_s"] == f[b]["default"]["median_s"] for b in live))
-            assert found["across"]["capacity_usd"] > 70_000
+            assert amounts(found["across"])[0] > 70_000
             assert found["hop"]["observations"] == 1  # what has arrived stays so
     assert KEY not in caplog.text
     assert "127.0.0.1" not in "".join(r.getMessage() for r in caplog.records if r.name.startswith("aggregator"))
