@@ -35,6 +35,8 @@ HEARTBEAT_S, STUCK_S = 15.0, 10.0
 ALLOWED_S = 5.0
 """How long a reader is believed to be still allowed to read."""
 MOST_WAITING = 500
+ROOM_S, ROOM_LOOKS = 0.01, 20
+"""A reader that does not come to the half of its queue in so many looks is dropped when it is full."""
 MOST_CLIENTS = 2_000
 MOST_REPLAYED = 5_000
 _PLACE = re.compile(r"(\d{1,18})-(\d{1,18})")
@@ -116,12 +118,21 @@ class Hub:
     async def _pass_on(self, tail: Tail) -> None:
         """Hand everything behind the place to the clients."""
         while entries := await tail.after(self.place):
-            for entry in entries:
+            for number, entry in enumerate(entries):
+                if number % max(1, MOST_WAITING // 10) == 0:
+                    await self._room()
                 self.place = entry.place
                 for event, data in encoded(entry):
                     for client in self.clients:
                         if client.wants(event, entry.portfolio):
                             client.offer(data)
+
+    async def _room(self) -> None:
+        """Let readers take what waits for them, but wait for none for long: a scan appends all reports at once."""
+        for _ in range(ROOM_LOOKS):
+            if all(client.too_slow or client.waiting.qsize() <= MOST_WAITING // 2 for client in self.clients):
+                return
+            await asyncio.sleep(ROOM_S)
 
 
 HUB = web.AppKey("stream_hub", Hub)

@@ -8,9 +8,10 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
+from aggregator.access.kept import KeptAnswers
 from aggregator.access.keys import Keys
 from aggregator.access.sessions import Sessions
-from aggregator.access.settings import AccessSettings
+from aggregator.access.settings import OPEN_TO_ALL, AccessSettings
 from aggregator.clock import utc_now
 from api.http.deps import DEPS
 from api.http.endpoint import Scope
@@ -216,11 +217,46 @@ async def test_a_message_for_elsewhere_or_another_time_is_refused(client, change
     assert says in (await answer.json())["detail"]
 
 
+async def test_a_name_that_only_the_request_gives_is_nobodys_domain(client, tmp_path):
+    """A page that had a wallet sign in to itself cannot pass that on under its own name."""
+    wallet = Account.create()
+    text = message(client, await fresh(client), wallet.address, domain="evil.example")
+    there = {"Host": "evil.example"}
+    assert (await client.post("/v1/auth/siwe/nonce", headers=there)).status == 421
+    answer = await client.post("/v1/auth/siwe/verify", json=signed(text, wallet), headers=there)
+    assert answer.status == 421
+    own = PRIVATE.model_copy(update={"domains": ("margin.example",)})
+    async with api(tmp_path, own) as named:
+        for domain, status in (("evil.example", 401), ("margin.example", 201)):
+            text = message(named, await fresh(named), wallet.address, domain=domain)
+            answer = await named.post("/v1/auth/siwe/verify", json=signed(text, wallet), headers={"Host": domain})
+            assert answer.status == status, await answer.text()
+
+
 async def test_another_wallets_signature_is_refused_and_uses_the_nonce_up(client):
     wallet, other = Account.create(), Account.create()
     text = message(client, await fresh(client), wallet.address)
     assert (await client.post("/v1/auth/siwe/verify", json=signed(text, other))).status == 401
     assert (await client.post("/v1/auth/siwe/verify", json=signed(text, wallet))).status == 401
+
+
+async def test_strangers_do_not_share_their_idempotency_keys(tmp_path):
+    access = OPEN_TO_ALL.model_copy(update={"trust_forwarded": True})
+    async with api(tmp_path, access) as client:
+        for number in (1, 2, 1):
+            body = {"name": f"set-{number}", "accounts": [f"eip155:1:{OWNER}"]}
+            sent = {"Idempotency-Key": "one", "X-Forwarded-For": f"192.0.2.{number}"}
+            assert (await client.post("/v1/account-sets", json=body, headers=sent)).status == 201
+
+
+async def test_a_key_whose_first_request_died_is_free_again(client):
+    kept, now = KeptAnswers(client.app[DEPS].store), utc_now()
+    assert await kept.begin("me", "one", "hash", now) is None
+    assert (await kept.begin("me", "one", "hash", now + timedelta(minutes=9))).body is None
+    assert await kept.begin("me", "one", "hash", now + timedelta(minutes=11)) is None
+    await kept.finish("me", "one", 201, b"{}", now + timedelta(minutes=12))
+    assert (await kept.begin("me", "one", "hash", now + timedelta(hours=23))).body == b"{}"
+    assert await kept.begin("me", "one", "hash", now + timedelta(hours=25)) is None
 
 
 async def test_a_repeated_post_gives_the_first_answer_and_does_nothing_again(client):

@@ -162,6 +162,13 @@ async def test_a_name_that_is_not_its_own_gets_nothing_from_a_public_service(tmp
         assert (await open_to_all.get("/v1/accounts", headers={"Host": host})).status == 200
 
 
+@pytest.mark.parametrize("header", ["X-API-Key", "Cookie"])
+async def test_an_empty_credential_does_not_get_round_the_name(tmp_path, header):
+    async with api(tmp_path) as open_to_all:
+        sent = {"Host": "evil.example", header: ""}
+        assert (await open_to_all.get("/v1/accounts", headers=sent)).status == 421
+
+
 async def test_only_named_origins_may_read(client):
     named = await client.get("/v1/accounts", headers={"Origin": "https://wallet.example"})
     assert named.headers["Access-Control-Allow-Origin"] == "https://wallet.example"

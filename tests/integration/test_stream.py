@@ -1,7 +1,9 @@
 """Server-sent events over a real store: order, filters, resumption, slow readers, many readers."""
 
 import asyncio
+import itertools
 import json
+import socket
 from contextlib import asynccontextmanager
 
 import pytest
@@ -12,6 +14,7 @@ from api.http.deps import DEPS
 from risk.status import Status
 from tests.kit import world as hand
 from tests.kit.api import NAME, PRIVATE, a_world, api, key_for
+from tests.kit.world import OWNER
 
 LIMIT_S = 20
 
@@ -19,6 +22,12 @@ LIMIT_S = 20
 def a_report(number: int, status: Status = Status.SAFE):
     (made,) = hand.maker().make(a_world())
     return made.model_copy(update={"id": f"rep_{number:032d}", "status": status})
+
+
+def many(count: int, first: int = 0):
+    """Reports of one portfolio with ids of their own."""
+    base = a_report(0)
+    return [base.model_copy(update={"id": f"rep_{number:032d}"}) for number in range(first, first + count)]
 
 
 async def append(client, *reports) -> None:
@@ -116,20 +125,85 @@ async def test_a_stream_needs_the_right_to_read_and_shows_only_what_the_key_may_
 
 
 async def test_a_reader_that_does_not_keep_up_is_told_and_let_go(tmp_path, monkeypatch):
-    monkeypatch.setattr(stream, "MOST_WAITING", 3)
-    waiting = stream.Client(frozenset({NAME}), frozenset(), asyncio.Queue(3))
-    for _ in range(4):
-        waiting.offer(b"x")
-    assert waiting.too_slow
-    assert waiting.waiting.qsize() == 3
-    async with api(tmp_path) as client, opened(client) as reader:
+    """It reads nothing while events come, then all that was kept for it: what fits, and why there is no more."""
+    monkeypatch.setattr(stream, "MOST_WAITING", 20)
+    async with api(tmp_path) as client:
+        reader, writer = await silent(client)
         (served,) = client.app[stream.HUB].clients
-        served.too_slow = True
-        await append(client, a_report(1))
-        events = await reader.rest()
-        assert events[-1][0] == "dropped"
-        assert "events were waiting" in events[-1][2]["reason"]
+        async with opened(client, "?events=margin.updated") as quick:
+            for first in range(0, 400, 10):
+                await append(client, *many(10, first))
+                for _ in range(10):
+                    assert (await quick.next())[0] == "margin.updated"
+                assert served.waiting.qsize() <= 20
+                if served.too_slow:
+                    break
+        assert served.too_slow
+        async with asyncio.timeout(LIMIT_S):
+            said = await reader.read()
+        writer.close()
+        last = said.rstrip().rpartition(b"event: ")[2]
+        assert last.startswith(b"dropped")
+        assert b"events were waiting" in last
+        assert said.count(b"event: margin.updated") < first + 10
         assert not client.app[stream.HUB].clients
+
+
+async def test_who_reads_is_not_dropped_by_a_scan_of_many(tmp_path, monkeypatch):
+    monkeypatch.setattr(stream, "MOST_WAITING", 20)
+    async with api(tmp_path) as client, opened(client, "?events=margin.updated") as reader:
+        reports = many(300)
+        await append(client, *reports)
+        assert [(await reader.next())[2]["id"] for _ in reports] == [report.id for report in reports]
+
+
+async def test_a_reader_that_takes_nothing_for_long_is_cut_off(tmp_path, monkeypatch):
+    monkeypatch.setattr(stream, "MOST_WAITING", 20)
+    monkeypatch.setattr(stream, "STUCK_S", 0.5)
+    async with api(tmp_path) as client:
+        _, writer = await silent(client)
+        (served,) = client.app[stream.HUB].clients
+        async with asyncio.timeout(LIMIT_S):
+            for first in itertools.count(0, 10):
+                await append(client, *many(10, first))
+                await asyncio.sleep(0.2)
+                if served not in client.app[stream.HUB].clients:
+                    break
+        writer.close()
+
+
+async def silent(client):
+    """A connection whose stream has begun and that reads no further; its buffers are small."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, (client.host, client.port))
+    reader, writer = await asyncio.open_connection(sock=sock, limit=1024)
+    writer.write(b"GET /v1/stream?events=margin.updated HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    await reader.readuntil(b"hello")
+    ((transport),) = [c.transport for c in client.server.runner.server.connections if c.transport is not None]
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    transport.set_write_buffer_limits(4096)
+    return reader, writer
+
+
+async def test_a_stream_ends_with_the_key_and_follows_what_it_may_see(tmp_path, monkeypatch):
+    monkeypatch.setattr(stream, "ALLOWED_S", 0.1)
+    async with api(tmp_path, PRIVATE) as client:
+        admin, mine = await key_for(client, "admin"), await key_for(client, "read", "watch")
+        async with opened(client, **mine) as reader:
+            body = {"name": "later", "accounts": [f"eip155:1:{OWNER}"]}
+            name = (await (await client.post("/v1/account-sets", json=body, headers=mine)).json())["portfolio"]
+            await asyncio.sleep(0.3)
+            report = a_report(1)
+            ref = report.portfolio.model_copy(update={"name": name})
+            await append(client, report.model_copy(update={"portfolio": ref}))
+            assert (await reader.next())[2]["portfolio"] == name
+            keys = (await (await client.get("/v1/keys", headers=admin)).json())["keys"]
+            (key,) = [key["id"] for key in keys if "watch" in key["scopes"]]
+            assert (await client.delete(f"/v1/keys/{key}", headers=admin)).status == 204
+            (end,) = await reader.rest()
+            assert (end[0], "does not work" in end[2]["reason"]) == ("dropped", True)
 
 
 async def test_a_thousand_readers_hear_of_it_within_a_second(tmp_path):
