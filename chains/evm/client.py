@@ -13,7 +13,8 @@ from chains.evm.columns import ColumnRead, Columns, from_hex
 from chains.evm.gathering import together
 from chains.evm.guard import require_chain
 from chains.evm.jsonrpc import Request, RpcFault, fetcher, value
-from chains.evm.logs import LogColumns, decode_logs, log_columns
+from chains.evm.log_columns import LogColumns, log_columns
+from chains.evm.logs import decode_logs
 from chains.evm.multicall import CHUNK, MULTICALL3, decode_aggregate3, encode_aggregate3
 from chains.protocols import Transport
 from chains.types import BlockRef, Call, CallResult, Finality, Log, LogFilter

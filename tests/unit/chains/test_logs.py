@@ -1,4 +1,5 @@
 import json
+import random
 from typing import Any
 
 import msgspec
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chains.errors import BadAnswer
-from chains.evm.logs import decode_log, decode_logs, log_columns
+from chains.evm.log_columns import LogColumns, log_columns
+from chains.evm.logs import decode_log, decode_logs
 
 WHERE = "eip155:10"
 WORDS = st.binary(min_size=32, max_size=32)
@@ -43,6 +45,18 @@ def raw(*logs: dict[str, object]) -> msgspec.Raw:
     return msgspec.Raw(json.dumps(logs).encode())
 
 
+def as_nodes_print(*logs: dict[str, object]) -> bytes:
+    return json.dumps(logs, separators=(",", ":")).encode()
+
+
+def columns_or_nothing(answer: bytes) -> dict[str, object] | None:
+    try:
+        columns = log_columns(msgspec.Raw(answer), topics=2, words=2, where=WHERE)
+    except BadAnswer:
+        return None
+    return {name: getattr(columns, name).tolist() for name in LogColumns.__slots__}
+
+
 ONE = as_json(
     {"address": bytes(20), "topics": [bytes(32)] * 2, "data": bytes(64), "block": 5, "index": 2, "hash": bytes(32)}
 )
@@ -66,6 +80,42 @@ def test_values_and_columns_say_the_same(logs: list[dict[str, Any]]) -> None:
             == (to_checksum_address(log["address"]), tuple(log["topics"]), log["data"])
             for v in values
         )
+
+
+@given(st.lists(LOGS, max_size=12))
+def test_logs_laid_over_each_other_say_what_each_says_alone(logs: list[dict[str, Any]]) -> None:
+    compact = as_nodes_print(*map(as_json, logs))
+    assert columns_or_nothing(compact) == columns_or_nothing(bytes(raw(*map(as_json, logs))))
+
+
+LETTERS = b'0fF{}[],:"\\ x/-azA'
+
+
+@given(st.lists(LOGS, min_size=2, max_size=4), st.randoms(use_true_random=False))
+def test_no_letter_of_a_log_is_passed_over(logs: list[dict[str, Any]], chance: random.Random) -> None:
+    """Whatever is changed in the text: read together or one by one, the same is found or the same is refused."""
+    alike = [{**log, "block": 0x1234 + i, "index": i} for i, log in enumerate(logs)]
+    printed = as_nodes_print(*map(as_json, alike))
+    for _ in range(20):
+        text = bytearray(printed)
+        text[chance.randrange(1, len(text) - 1)] = chance.choice(LETTERS)
+        try:
+            msgspec.json.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue  # no JSON: refused before it is looked at
+        spaced = bytes(text).replace(b"{", b"{ ", 1)
+        assert columns_or_nothing(bytes(text)) == columns_or_nothing(spaced)
+
+
+def test_a_quote_in_what_nobody_asked_for_does_not_hide_a_field() -> None:
+    good, wrong = as_nodes_print(ONE, ONE)[1:-1].split(b"},{")
+    swapped = wrong.replace(
+        b'"transactionHash":"0x' + 64 * b"0", b'"transactionHash":"","data":"0x1","a":"' + 46 * b"0"
+    )
+    answer = b"[" + good + b"},{" + swapped + b"]"
+    assert len(good) - 1 == len(swapped) - 1 == len(wrong) - 1
+    with pytest.raises(BadAnswer):
+        log_columns(msgspec.Raw(answer), topics=2, words=2, where=WHERE)
 
 
 @pytest.mark.parametrize(
