@@ -6,7 +6,7 @@ A chain, a venue or a source that fails is a typed gap of the reports that conta
 import asyncio
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -20,16 +20,26 @@ from aggregator.reports import ReportMaker, World
 from chains.accounts import ReadResult, failed
 from chains.bridges import paused_bridges
 from chains.caip import AccountId, ChainId
-from chains.cut import ChainRule, cut
+from chains.cut import MAX_STEP_BACK, ChainRule, cut
 from chains.deployments import ChainDeployment
 from chains.errors import ChainError
 from chains.evm.client import EvmClient
 from chains.protocols import VenueReader
 from chains.types import ChainStatus, Cut, Finality
 from oracles.protocols import PriceSource
-from oracles.types import Quotes, merge
+from oracles.types import PriceBook, Quotes, merge
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """Prices alone, with the blocks and the quotes that they are made from."""
+
+    now: datetime
+    cut: Cut
+    quotes: Quotes
+    book: PriceBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,10 @@ class Cycle:
         self.worlds.update(dict.fromkeys(world.portfolios.names, world))
         return await asyncio.to_thread(self.maker.make, world)  # the event loop answers others meanwhile
 
+    def reports(self, world: World, names: Sequence[str]) -> tuple[MarginReport, ...]:
+        """Reports of some of the portfolios that were read."""
+        return self.maker.make(replace(world, portfolios=world.portfolios.only(names)))
+
     async def world(
         self,
         now: datetime,
@@ -73,23 +87,35 @@ class Cycle:
         wanted = wanted.only(wanted.names)  # account sets may come while the chains are read
         return await self.world_at(await self._cut(now, not_before), now, wanted)
 
-    async def world_at(self, at: Cut, now: datetime, wanted: Portfolios) -> World:
-        """Everything read at blocks that are known already; ``now`` is when they were looked at."""
+    async def world_at(self, at: Cut, now: datetime, wanted: Portfolios, quotes: Quotes | None = None) -> World:
+        """Everything read at blocks that are known already; ``now`` is when they were looked at.
+
+        ``quotes``: those of the same blocks, where they were asked for before.
+        """
         accounts = sorted({account for ids in wanted.members.values() for account in ids})
-        reads, quotes, paused = await asyncio.gather(
+        reads, found, paused = await asyncio.gather(
             self._read(accounts, at),
-            self._quotes(at, now),
+            self._quotes(at, now, quotes),
             paused_bridges(self.clients, self.deployments, at),
         )
-        book = await self.desk.price(quotes, at, now, now.timestamp())
+        book = await self.desk.price(found, at, now, now.timestamp())
         _observe(at, reads, now)
         clocks = self.desk.last.clocks if self.desk.last else ()
         self.bridges.paused = paused
-        return World(now, at, wanted, reads, quotes, paused, book, clocks, self.bridges.routes)
+        return World(now, at, wanted, reads, found, paused, book, clocks, self.bridges.routes)
 
     async def blocks(self, now: datetime) -> Cut:
         """The cut alone."""
         return await self._cut(now)
+
+    async def glance(self, now: datetime) -> Glance:
+        """Prices alone, at the newest block of every chain, level or not: whom they hurt cannot wait for that.
+
+        Nothing is remembered of it, so that later rounds at older blocks do not find prices that run backwards.
+        """
+        at = await self._cut(now, max_step_back=0)
+        quotes = await self._quotes(at, now)
+        return Glance(now, at, quotes, await self.desk.glance(quotes, at, now))
 
     async def prices(self, now: datetime) -> PriceRound:
         """Prices alone, at one cut."""
@@ -97,13 +123,19 @@ class Cycle:
         book = await self.desk.price(await self._quotes(at, now), at, now, now.timestamp())
         return self.desk.last or PriceRound(now, book, ())
 
-    async def _cut(self, now: datetime, not_before: Mapping[ChainId, int] = MappingProxyType({})) -> Cut:
+    async def _cut(
+        self,
+        now: datetime,
+        not_before: Mapping[ChainId, int] = MappingProxyType({}),
+        max_step_back: int = MAX_STEP_BACK,
+    ) -> Cut:
         at = await cut(
             self.clients,
             self.finality,
             unix(now),
             rules=self.rules,
             max_head_age_s=self.max_head_age_s,
+            max_step_back=max_step_back,
             not_before=not_before,
         )
         _observe_states(at, self.clients)
@@ -133,7 +165,9 @@ class Cycle:
             log.warning("%s on %s could not be read: %s", reader.venue, reader.chain, error)
             return failed(accounts, reader.venue, "unreachable", str(error))
 
-    async def _quotes(self, at: Cut, now: datetime) -> Quotes:
+    async def _quotes(self, at: Cut, now: datetime, known: Quotes | None = None) -> Quotes:
+        if known is not None:
+            return known
         keys = self.maker.registry.price_keys() | self.desk.legs
         progress.expect(len(self.sources))
         return merge(await asyncio.gather(*(self._quotes_of(source, keys, at, now) for source in self.sources)))

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from aggregator import metrics
 from aggregator.cycle import Cycle
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class PriceCycles:
-    """Owns the loop of price looks; while another cycle runs a look is left out, for that one sees the prices."""
+    """Owns the loop of price looks; while the chains are being read a look is left out: that reading sees them."""
 
     def __init__(self, service: Service, cycle: Cycle, interval_s: float) -> None:
         self._service = service
@@ -48,14 +48,18 @@ class PriceCycles:
 
     async def look(self) -> dict[str, str]:
         """Read prices and look at the portfolios that they have moved; gives why by portfolio."""
-        book = await self._service.price_book()
-        mine = self._service.portfolios.members
-        self._outsets = {name: outset for name, outset in self._outsets.items() if name in mine}
-        found = reasons(self._outsets, mids_of(book, self._cycle.maker.registry))
-        known = list(found)
-        if known:
-            log.info("looking at %s: %s", ", ".join(known[:5]), found[known[0]])
-            await self._service.scan(self._cycle.portfolios.only(known), cause="price")
+        found: dict[str, str] = {}
+
+        def pick(book: PriceBook) -> Collection[str]:
+            mine = self._service.portfolios.members
+            self._outsets = {name: outset for name, outset in self._outsets.items() if name in mine}
+            found.update(reasons(self._outsets, mids_of(book, self._cycle.maker.registry)))
+            return found
+
+        await self._service.scan_moved(pick)
+        if found:
+            first = next(iter(found))
+            log.info("looked at %s: %s", ", ".join(list(found)[:5]), found[first])
         return found
 
 

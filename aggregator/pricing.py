@@ -39,6 +39,10 @@ class PriceDesk:
     last: PriceRound | None = None
     """The newest round; None before the first."""
 
+    async def glance(self, quotes: Quotes, at: Cut, now: datetime) -> PriceBook:
+        """Prices of quotes by what is remembered; nothing is remembered of them."""
+        return reconcile(quotes, unix(now), self.params, self.memory, await self.backing.read(at))
+
     async def price(self, quotes: Quotes, at: Cut, now: datetime, host_s: float) -> PriceBook:
         """Prices of a round at a cut; ``host_s`` is the host's clock when the cut was taken."""
         backings = await self.backing.read(at)

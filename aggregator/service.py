@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -15,13 +15,13 @@ from aggregator.alerts import Alert
 from aggregator.clock import unix, utc_now
 from aggregator.cycle import Cycle
 from aggregator.delivery.notifier import Notifier
-from aggregator.errors import LeaseLost, ServiceError
+from aggregator.errors import ServiceError
 from aggregator.portfolios import Portfolios
-from aggregator.prices import price_lines
 from aggregator.pricing import PriceRound
-from aggregator.replay.freeze import Freezer, Frozen
+from aggregator.replay.freeze import Freezer
 from aggregator.report import MarginReport
-from aggregator.store.prices import price_rows
+from aggregator.reporting import Reading, Reporter
+from aggregator.reports import World
 from aggregator.store.repository import Judged, Store
 from aggregator.upkeep import ClockWatch, ScanBook
 from aggregator.watches.book import WatchBook
@@ -29,16 +29,14 @@ from aggregator.watches.watching import Watching
 from aggregator.workers.share import Share, shard_of
 from chains.caip import AccountId, ChainId
 from chains.errors import ChainError
-from chains.types import BlockRef
+from chains.types import BlockRef, Cut
 from oracles.types import PriceBook
 from risk.status import Status
 
 log = logging.getLogger(__name__)
 
-TOGETHER_S = 0.2
+TOGETHER_S = 0.05
 """What happens within this time after an event is looked at together with it."""
-
-
 OVERDUE_LOOK_S = 5.0
 """How often missing reports are looked for, at least."""
 
@@ -53,7 +51,11 @@ class Scan:
 
 
 class Service:
-    """Owns the scan loop: one scan at a time; one that overruns its interval delays the next, none piles up."""
+    """Owns the scan loop: one full scan at a time; one that overruns its interval delays the next, none piles up.
+
+    The chains are read by one cycle at a time. While its reports are made the next one reads already, so that what
+    cannot wait waits for a reading at most, never for the reports of a whole scan.
+    """
 
     def __init__(
         self,
@@ -71,22 +73,27 @@ class Service:
         self._store = store
         self._notifier = notifier
         self._interval_s = interval_s
-        self._lock = asyncio.Lock()
+        self._whole = asyncio.Lock()
+        self._reading = asyncio.Lock()
+        self._readings = 0
+        self._shown: dict[ChainId, int] = {}
+        """Newest blocks of reports between the scans."""
+        self._between: dict[str, MarginReport] = {}
+        """Reports that looks between have made since the last full scan began."""
         self._failing = False
         self._late = False
         self._left_out = 0
         self._clock = ClockWatch()
-        self._freezer = freezer
         self.scans = ScanBook(store)
         self.watching = Watching(book or WatchBook())
-        self._reported: dict[str, float] = {}
+        self._reporter = Reporter(cycle, store, notifier, self.watching, freezer, share)
+        self.hearers = self._reporter.hearers
+        """Told of reports once they are stored."""
         self._mine_since: dict[str, float] = {}
         self._touched: set[AccountId] = set()
         self._gained: frozenset[str] = frozenset()
         self._seen: dict[ChainId, int] = {}
         self._news = asyncio.Event()
-        self.hearers: list[Callable[[Sequence[MarginReport]], None]] = []
-        """Told of reports once they are stored."""
         self.last_scan: Scan | None = None
         self.last_success_at: int | None = None
         """Unix seconds of the last finished scan."""
@@ -97,70 +104,80 @@ class Service:
         not_before: Mapping[ChainId, int] = MappingProxyType({}),
         cause: str = "event",
     ) -> Scan:
-        """One cycle over all portfolios, or those given, stored with its alerts in one transaction.
+        """One cycle over all portfolios, or those given; reports are stored with their alerts in one transaction.
 
         Where several processes share the work, of either only those that are this one's.
         """
-        async with self._lock:
-            started = time.monotonic()
-            wanted = only if self.share is None else self.share.of(only or self._cycle.portfolios)
-            if self.share is not None and wanted is not None and not wanted.members:
-                return self._nothing(only is None)
-            made = await self._cycle.run(utc_now(), wanted, not_before)
-            await self.scans.ready(None if self.share is None or wanted is None else wanted.names)
-            reports, alerts = await self._append(made)
-            self._notifier.wake()
-            self._reported.update(dict.fromkeys((r.portfolio.name for r in reports), time.monotonic()))
-            for hear in self.hearers:
-                hear(reports)
-            scan = Scan(reports, alerts, time.monotonic() - started)
-            if only is None:
-                skipped, self._left_out = self._left_out, 0
-                await self.scans.add(reports, duration_s=scan.duration_s, alerts=len(alerts), skipped=skipped)
-            self._account(scan, None if only is None else cause)
-            return scan
+        if only is None:
+            async with self._whole:
+                return await self._scan_all()
+        started, wanted = time.monotonic(), self._mine(only)
+        if not wanted.members:
+            return Scan((), (), 0.0)
+        reading = await self._read(wanted, not_before)
+        self._shown.update(_numbers(reading.world.cut))
+        return await self._report(reading, started, cause)
 
-    async def _append(
-        self, reports: tuple[MarginReport, ...]
-    ) -> tuple[tuple[MarginReport, ...], tuple[Alert, ...]]:
-        """Store reports; those of portfolios that another process has taken over meanwhile are left to it."""
-        done = self._cycle.desk.last
-        prices = price_rows(price_lines(done.book, done.at)) if done is not None else ()
-        inputs, receivers = await self._inputs(reports), self._notifier.receivers
-        while True:
-            try:
-                with metrics.STORE_SECONDS.time():
-                    return reports, await self._store.append(
-                        reports, self.watching, receivers, prices, inputs, self.share
-                    )
-            except LeaseLost as lost:
-                log.info("%s", lost)
-                metrics.FENCED.inc(len(lost.names))
-                reports = tuple(report for report in reports if report.portfolio.name not in lost.names)
+    async def scan_moved(self, pick: Callable[[PriceBook], Collection[str]]) -> Scan | None:
+        """Look at prices at the chains' heads, and at once at the portfolios that are picked by them.
 
-    def _nothing(self, full: bool) -> Scan:
-        """A scan of a process that has no portfolio just now: it waits for its part."""
-        scan = Scan((), (), 0.0)
-        if full:
+        From the same blocks; None where none is picked.
+        """
+        started = time.monotonic()
+        async with self._reading:
+            seen = await self._cycle.glance(utc_now())
+            wanted = self._mine(self._cycle.portfolios.only(pick(seen.book)))
+            if not wanted.members:
+                return None
+            world = await self._cycle.world_at(seen.cut, utc_now(), wanted, seen.quotes)
+            reading = self._next(world)
+        self._shown.update(_numbers(world.cut))
+        return await self._report(reading, started, "price")
+
+    async def _scan_all(self) -> Scan:
+        started, wanted = time.monotonic(), self._mine(self._cycle.portfolios)
+        if self.share is not None and not wanted.members:  # it waits for its part
+            scan = Scan((), (), 0.0)
             self._account(scan, None)
+            return scan
+        await self.scans.ready(None if self.share is None else wanted.names)
+        # Nothing goes back behind what reports between the scans have shown, though it be less level.
+        self._between.clear()
+        reading = await self._read(wanted, self._shown)
+        scan = await self._report(reading, started, None)
+        skipped, self._left_out = self._left_out, 0
+        await self.scans.add(scan.reports, duration_s=scan.duration_s, alerts=len(scan.alerts), skipped=skipped)
+        self._account(scan, None)
         return scan
 
-    async def _inputs(self, reports: Sequence[MarginReport]) -> Frozen | None:
-        """What the reports were made from, where it is to be kept."""
-        if self._freezer is None or not reports:
-            return None
-        world = self._cycle.worlds[reports[0].portfolio.name]
-        return await asyncio.to_thread(self._freezer.freeze, world)
+    def _mine(self, wanted: Portfolios) -> Portfolios:
+        return wanted if self.share is None else self.share.of(wanted)
+
+    async def _read(self, wanted: Portfolios, not_before: Mapping[ChainId, int]) -> Reading:
+        async with self._reading:
+            return self._next(await self._cycle.world(utc_now(), wanted, not_before))
+
+    def _next(self, world: World) -> Reading:
+        self._readings += 1
+        return Reading(self._readings, world)
+
+    async def _report(self, reading: Reading, started: float, cause: str | None) -> Scan:
+        told = await self._reporter.report(reading)
+        reports = told.reports
+        if cause is not None:
+            self._between.update((report.portfolio.name, report) for report in reports)
+        else:  # of portfolios that were looked at meanwhile the newer report stands
+            newest = self._between | {report.portfolio.name: report for report in reports}
+            reports = tuple(newest[name] for name in reading.world.portfolios.names if name in newest)
+        scan = Scan(reports, told.alerts, time.monotonic() - started)
+        if cause is not None:
+            self._account(scan, cause)
+        return scan
 
     @property
     def busy(self) -> bool:
-        """Whether a cycle runs now."""
-        return self._lock.locked()
-
-    async def price_book(self) -> PriceBook:
-        """Prices now, between cycles."""
-        async with self._lock:
-            return (await self._cycle.prices(utc_now())).book
+        """Whether the chains are being read now."""
+        return self._reading.locked()
 
     @property
     def portfolios(self) -> Portfolios:
@@ -243,7 +260,7 @@ class Service:
         """
         now, names = time.monotonic(), self.portfolios.names
         self._mine_since = {name: self._mine_since.get(name, now) for name in names}
-        waited = {name: now - max(self._mine_since[name], self._reported.get(name, 0.0)) for name in names}
+        waited = {name: now - max(self._mine_since[name], self._reporter.at.get(name, 0.0)) for name in names}
         waiting = {name: waited_s for name, waited_s in waited.items() if waited_s > 3 * self._interval_s}
         if not waiting:
             return ()
@@ -303,6 +320,10 @@ class Service:
         if self._failing:
             self._failing = False
             log.info("scans work again")
+
+
+def _numbers(at: Cut) -> dict[ChainId, int]:
+    return {chain: block.number for chain, block in at.blocks.items()}
 
 
 def count_statuses(reports: Sequence[MarginReport]) -> None:

@@ -19,6 +19,9 @@ MAX_HEAD_AGE_S: Final[Mapping[Finality, float]] = {
 }
 """Older heads mean a stalled chain or endpoint; Ethereum finalises after about 15 minutes."""
 
+MAX_STEP_BACK: Final = 120
+"""Blocks that a chain may be set back by to be level with the others; full nodes keep the state of 128."""
+
 _PROBES: Final = 7
 """Blocks asked per exchange of the search: each one narrows the bracket eightfold."""
 
@@ -47,7 +50,7 @@ async def cut(
     *,
     rules: Mapping[ChainId, ChainRule] = _NO_RULES,
     max_head_age_s: float | None = None,
-    max_step_back: int = 120,
+    max_step_back: int = MAX_STEP_BACK,
     max_step_back_s: int = 60,
     not_before: Mapping[ChainId, int] = _NO_FLOORS,
     timeout_s: float = 15.0,
@@ -62,8 +65,8 @@ async def cut(
     now_s : wall clock, unix seconds.
     rules : chains with a tag or a limit of their own, and the L2s with their sequencer's uptime feed.
     max_head_age_s : a head older than that fails its chain; None takes ``MAX_HEAD_AGE_S`` of the tag.
-    max_step_back, max_step_back_s : bounds of the search in blocks (full nodes keep the state of 128) and seconds
-        (an aligned but old picture would be the worse one).
+    max_step_back, max_step_back_s : bounds of the search in blocks (0: the heads, level or not) and seconds (an
+        aligned but old picture would be the worse one).
     not_before : blocks that something is known of that the picture must show, whatever skew that costs.
     timeout_s : a chain without a head by then fails, so that an endpoint that never answers holds up nobody.
 

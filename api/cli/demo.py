@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from aggregator.alerts import Alert
+from aggregator.clock import host_s
 from aggregator.devnet_settings import devnet_settings
 from aggregator.report import MarginReport
 from aggregator.wiring import open_service, wire
@@ -25,12 +26,12 @@ from api.cli.loop import on_loop, settle
 from api.cli.margin import to_json
 from api.cli.receiver import receiver
 from api.cli.serve import serving
+from risk.status import Status
 
 BLOCK_TIME_S = 1
-SCAN_INTERVAL_S = 0.5
-"""A breach is seen a scan after its block, or one more where the chains' heads are not level yet: within 2 s."""
+SERVICE = {"price_interval_s": 0.1}
+"""Between the scans prices are looked at nearly all the time: a breach is told right after its block."""
 KEEPER_INTERVAL_S = 600
-SETTLE_TIMEOUT_S = 20
 
 
 def demo(
@@ -104,6 +105,9 @@ class _Demo:
     port: int
     up_at: float = field(default_factory=time.monotonic)
     first_alert_s: float | None = None
+    breach_at: float | None = None
+    breach_s: float | None = None
+    """How long after its block the first breach of the tape was told."""
 
     async def run(self) -> None:
         """Serve, show, play, then wait for Ctrl-C."""
@@ -111,7 +115,7 @@ class _Demo:
         async with receiver(secret, self._on_alert) as taken:
             settings = devnet_settings(
                 self.folder,
-                service={"scan_interval_s": SCAN_INTERVAL_S, "port": self.port},
+                service=SERVICE | {"port": self.port},
                 webhooks=[{"name": "demo", "url": taken.url, "secret": secret, "allow_private": True}],
             )
             async with (
@@ -120,7 +124,7 @@ class _Demo:
                 serving(wired, service, store, notifier) as url,
                 self._keeper(),
             ):
-                reports = await self._settled(service)
+                reports = await self._now(service)
                 settle()
                 _print_all(self.console, reports)
                 await self._play(service)
@@ -128,29 +132,32 @@ class _Demo:
                 await asyncio.Event().wait()
 
     async def _play(self, service: Any) -> None:
+        from chains.devnet.arrivals import arrivals
+        from chains.devnet.breach import first_breach, url_of_breach
         from chains.devnet.tape import STEPS, play
 
-        for step in STEPS:
-            self.console.rule(f"tape: {step}")
-            await asyncio.to_thread(play, self.world, step)
-            self.console.print(tables.overview(await self._settled(service), self.console.width))
+        with arrivals(url_of_breach(self.world), self.folder) as blocks:
+            for step in STEPS:
+                self.console.rule(f"tape: {step}")
+                await asyncio.to_thread(play, self.world, step)
+                self.console.print(tables.overview(await self._now(service), self.console.width))
+                if self.breach_at is not None and self.breach_s is None:
+                    cause = await asyncio.to_thread(first_breach, self.world)
+                    self.breach_s = self.breach_at - blocks.of(cause)
 
-    async def _settled(self, service: Any) -> tuple[MarginReport, ...]:
-        """Reports of the first scan that began after now."""
-        before = service.last_scan
-        skipped = 0
-        for _ in range(SETTLE_TIMEOUT_S * 20):
-            await asyncio.sleep(0.05)
-            if service.last_scan is not before:
-                before, skipped = service.last_scan, skipped + 1
-                if skipped == 2:  # the first one may have begun before
-                    return tuple(before.reports)
-        raise TimeoutError(f"no scan finished within {SETTLE_TIMEOUT_S} s")
+    async def _now(self, service: Any) -> tuple[MarginReport, ...]:
+        """Reports that show every chain as it is now or later."""
+        heads = await asyncio.to_thread(self.world.heads)
+        return tuple((await service.scan(service.portfolios, heads)).reports)
 
     def _on_alert(self, alert: Alert) -> None:
+        from chains.devnet.breach import BORROWER
+
         since = time.monotonic() - self.up_at
         if self.first_alert_s is None:
             self.first_alert_s = since
+        if (alert.portfolio, alert.status) == (BORROWER, Status.LIQUIDATABLE) and self.breach_at is None:
+            self.breach_at = host_s()
         before = "new" if alert.previous_status is None else alert.previous_status.value
         head = f"[bold]alert[/] after {since:.1f} s  {alert.portfolio}: {before} -> "
         status = tables.status_text(alert.status)
@@ -175,6 +182,10 @@ class _Demo:
         self.console.rule("the API stays up; Ctrl-C stops everything")
         if self.first_alert_s is not None:
             self.console.print(f"first alert {self.first_alert_s:.1f} s after the chains were up", highlight=False)
+        if self.breach_s is not None:
+            self.console.print(
+                f"first breach told {self.breach_s:.2f} s after its block was there", highlight=False
+            )
         self.console.print(f"the page: {url}/", highlight=False, soft_wrap=True)
         for path in (f"/v1/accounts/{name}/margin", f"/v1/accounts/{name}/positions", "/v1/alerts", "/metrics"):
             self.console.print(f"curl -s {url}{path}", highlight=False, soft_wrap=True)

@@ -61,6 +61,11 @@ class World:
         """HTTP endpoints by chain."""
         return {info.chain: info.http_url for info in self.file.nodes}
 
+    def heads(self) -> dict[ChainId, int]:
+        """Number of the newest block by chain."""
+        found = self.each(lambda chain: (chain.ctx.chain, int(chain.ctx.deployer.rpc("eth_blockNumber"), 16)))
+        return dict(found.values())
+
     def each(self, work: Callable[[ChainWorld], T]) -> dict[int, T]:
         """Do something on every chain at once; the first error is raised when all have ended."""
         return on_all(self.chains, lambda number: work(self.chains[number]))

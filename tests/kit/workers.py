@@ -3,18 +3,17 @@
 import asyncio
 import logging
 import os
-from types import SimpleNamespace
 
 import sqlalchemy as sa
 
 from aggregator.delivery.notifier import Notifier
-from aggregator.portfolios import Portfolios
 from aggregator.service import Service
 from aggregator.store.repository import Store
 from aggregator.workers.settings import WorkerSettings
 from aggregator.workers.share import Share
 from risk.status import Status
 from tests.kit.crash import QUICK, hooks
+from tests.kit.cycles import MadeUpCycle
 from tests.kit.reports import a_report
 
 NAMES = tuple(f"p{i}" for i in range(40))
@@ -23,23 +22,16 @@ LEASE_S = 3.0
 """A worker that is killed is taken for dead after this long; the default is 5 s."""
 
 
-class Cycle:
+class Cycle(MadeUpCycle):
     """Gives a report of every portfolio that is asked for; each changes its status with every report."""
 
-    desk = SimpleNamespace(last=None)
-
     def __init__(self, by: str = "", names: tuple[str, ...] = NAMES) -> None:
-        self.portfolios = Portfolios(dict.fromkeys(names, ()))
-        self.by, self.rounds = by, 0
+        super().__init__(names)
+        self.by = by
 
-    async def run(self, now, only=None, not_before=None):
-        self.rounds += 1
+    def make(self, name):
         status = Status.WATCH if self.rounds % 2 else Status.SAFE
-        names = (only or self.portfolios).names
-        made = [a_report(name, status).model_copy(update={"status_reason": self.by}) for name in names]
-        return tuple(
-            report.model_copy(update={"as_of": report.as_of.model_copy(update={"time": now})}) for report in made
-        )
+        return a_report(name, status).model_copy(update={"status_reason": self.by})
 
 
 def work(dsn: str, urls: dict[str, str]) -> None:

@@ -26,13 +26,11 @@ class Service:
     failures: list = field(default_factory=list)
     portfolios: Portfolios = field(default_factory=lambda: Portfolios({}))
 
-    async def price_book(self):
+    async def scan_moved(self, pick):
         if self.failures:
             raise self.failures.pop()
-        return reconcile(quotes(self.prices), NOW_S, load_params())
-
-    async def scan(self, only, cause):
-        self.looked.append((only.names, cause))
+        if picked := pick(reconcile(quotes(self.prices), NOW_S, load_params())):
+            self.looked.append(tuple(picked))
 
 
 def cycles(service, *names: str) -> PriceCycles:
@@ -53,7 +51,7 @@ async def test_only_whom_prices_have_moved_is_looked_at():
     service = Service({**PRICES, "ETH": Decimal(2800)})
     found = await cycles(service, "calm", "thin").look()
     assert list(found) == ["thin"]
-    assert service.looked == [(("thin",), "price")]
+    assert service.looked == [("thin",)]
 
 
 async def test_prices_as_they_were_ask_for_nothing():

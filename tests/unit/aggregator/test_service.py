@@ -5,29 +5,22 @@ import asyncio
 import pytest
 
 from aggregator.delivery.notifier import Notifier
-from aggregator.pricing import PriceDesk
 from aggregator.service import Service
 from aggregator.store.repository import Store
 from chains.errors import EndpointUnreachable
-from oracles.params import load_params
-from oracles.sources.backing import BackingReader
-from tests.kit.reports import a_report
+from tests.kit.cycles import MadeUpCycle
 
 
-class Cycle:
+class Cycle(MadeUpCycle):
     """Fails as scripted, then gives a report."""
 
-    desk = PriceDesk(load_params(), BackingReader({}, ()))
-
     def __init__(self, *failures):
+        super().__init__()
         self.failures = list(failures)
-        self.runs = 0
 
-    async def run(self, now, only=None, not_before=None):
-        self.runs += 1
+    async def begin(self):
         if self.failures:
             raise self.failures.pop(0)
-        return (a_report(),)
 
 
 @pytest.fixture

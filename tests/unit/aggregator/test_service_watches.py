@@ -9,38 +9,34 @@ from aggregator import metrics
 from aggregator.alerts import AlertKind
 from aggregator.clock import utc_now
 from aggregator.delivery.notifier import Notifier
-from aggregator.portfolios import Portfolios
-from aggregator.pricing import PriceDesk
 from aggregator.service import Service
 from aggregator.store.repository import Store
 from aggregator.watches.book import WatchBook
 from aggregator.watches.life import AlertLog
 from aggregator.watches.rule import WatchChange
-from oracles.params import load_params
-from oracles.sources.backing import BackingReader
 from risk.status import Status
+from tests.kit.cycles import MadeUpCycle
 from tests.kit.reports import a_report
 
 LIMIT_S = 10
 SOON = WatchBook({"report": WatchChange(fire="0.2")})
 
 
-class Cycle:
+class Cycle(MadeUpCycle):
     """Gives a report of one of its two portfolios, unless it is told to fail or to be slow."""
 
-    desk = PriceDesk(load_params(), BackingReader({}, ()))
-    portfolios = Portfolios({"desk": (), "forgotten": ()})
-
     def __init__(self) -> None:
+        super().__init__(("desk", "forgotten"))
         self.failing = False
         self.takes_s = 0.0
 
-    async def run(self, now, only=None, not_before=None):
+    async def begin(self):
         await asyncio.sleep(self.takes_s)
         if self.failing:
             raise OSError
-        made = a_report("desk", Status.SAFE)
-        return (made.model_copy(update={"as_of": made.as_of.model_copy(update={"time": now})}),)
+
+    def make(self, name):
+        return a_report(name, Status.SAFE) if name == "desk" else None
 
 
 @pytest.fixture

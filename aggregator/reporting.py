@@ -1,0 +1,159 @@
+"""From what was read to stored reports with their alerts on the way: in parts, the one that cannot wait first.
+
+Readings are numbered. Reports of an earlier one that are ready only after those of a later one are left out: the
+newest report of a portfolio is always the one that was read last.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from aggregator import metrics
+from aggregator.alerts import Alert
+from aggregator.cycle import Cycle
+from aggregator.delivery.notifier import Notifier
+from aggregator.errors import LeaseLost
+from aggregator.prices import price_lines
+from aggregator.replay.freeze import Freezer, Frozen
+from aggregator.report import MarginReport
+from aggregator.reports import World
+from aggregator.store.prices import price_rows
+from aggregator.store.repository import Store
+from aggregator.store.rows import PriceRow
+from aggregator.watches.watching import Watching
+from aggregator.workers.share import Share
+from chains.accounts import VenueAccount
+from risk.status import Status
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read, and the place of that among all readings."""
+
+    number: int
+    world: World
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of a reading: reports in the order of the portfolios, and their alerts."""
+
+    reports: tuple[MarginReport, ...]
+    alerts: tuple[Alert, ...]
+
+
+class Reporter:
+    """Makes reports, stores them with their alerts in one transaction per part, and wakes the delivery."""
+
+    def __init__(
+        self,
+        cycle: Cycle,
+        store: Store,
+        notifier: Notifier,
+        watching: Watching,
+        freezer: Freezer | None = None,
+        share: Share | None = None,
+    ) -> None:
+        self._cycle = cycle
+        self._store = store
+        self._notifier = notifier
+        self._watching = watching
+        self._freezer = freezer
+        self._share = share
+        self._storing = asyncio.Lock()
+        self._from: dict[str, int] = {}
+        """Number of the reading that the newest report of a portfolio comes from."""
+        self._statuses: dict[str, Status] = {}
+        self.at: dict[str, float] = {}
+        """When a portfolio had its newest report, by a clock that nobody sets."""
+        self.hearers: list[Callable[[Sequence[MarginReport]], None]] = []
+
+    async def report(self, reading: Reading) -> Told:
+        """Reports of everything that was read, stored, with their alerts on the way."""
+        world = reading.world
+        names = world.portfolios.names
+        prices = price_rows(price_lines(world.book, world.now)) if world.book is not None else ()
+        inputs = await self._inputs(world) if names else None
+        reports: list[MarginReport] = []
+        alerts: list[Alert] = []
+        for part in parts(world, self._statuses) or ((),):
+            made = await asyncio.to_thread(self._cycle.reports, world, part)  # the event loop answers meanwhile
+            told = await self._store_new(reading, made, prices, inputs)
+            reports += told.reports
+            alerts += told.alerts
+            prices = ()
+        place = {name: index for index, name in enumerate(names)}
+        reports.sort(key=lambda report: place.get(report.portfolio.name, 0))
+        return Told(tuple(reports), tuple(alerts))
+
+    async def _store_new(
+        self, reading: Reading, made: Sequence[MarginReport], prices: Sequence[PriceRow], inputs: Frozen | None
+    ) -> Told:
+        """Store the reports that no later reading has overtaken."""
+        async with self._storing:
+            wanted = tuple(r for r in made if self._from.get(r.portfolio.name, 0) <= reading.number)
+            reports, alerts = await self._append(wanted, prices, inputs)
+            names = [report.portfolio.name for report in reports]
+            self._from.update(dict.fromkeys(names, reading.number))
+            self._statuses.update((report.portfolio.name, report.status) for report in reports)
+            self.at.update(dict.fromkeys(names, time.monotonic()))
+            self._cycle.worlds.update(dict.fromkeys(names, reading.world))
+        self._notifier.wake()
+        for hear in self.hearers:
+            hear(reports)
+        return Told(reports, alerts)
+
+    async def _append(
+        self, reports: tuple[MarginReport, ...], prices: Sequence[PriceRow], inputs: Frozen | None
+    ) -> tuple[tuple[MarginReport, ...], tuple[Alert, ...]]:
+        """Store reports; those of portfolios that another process has taken over meanwhile are left to it."""
+        receivers = self._notifier.receivers
+        while True:
+            try:
+                with metrics.STORE_SECONDS.time():
+                    return reports, await self._store.append(
+                        reports, self._watching, receivers, prices, inputs, self._share
+                    )
+            except LeaseLost as lost:
+                log.info("%s", lost)
+                metrics.FENCED.inc(len(lost.names))
+                reports = tuple(report for report in reports if report.portfolio.name not in lost.names)
+
+    async def _inputs(self, world: World) -> Frozen | None:
+        """What the reports are made from, where it is to be kept."""
+        return None if self._freezer is None else await asyncio.to_thread(self._freezer.freeze, world)
+
+
+def parts(world: World, statuses: Mapping[str, Status]) -> tuple[tuple[str, ...], ...]:
+    """Portfolios in turn, each part a cycle by itself: those first that can be liquidated since their last report.
+
+    All at once where there is no such news, and for portfolios that this process has made no report of before.
+    """
+    names = world.portfolios.names
+    ripe = {account.account for account in _accounts(world) if _ripe(account)}
+    fallen = frozenset(
+        name
+        for name in names
+        if statuses.get(name, Status.LIQUIDATABLE) is not Status.LIQUIDATABLE
+        and not ripe.isdisjoint(world.portfolios.accounts(name))
+    )
+    return tuple(part for part in (_among(names, fallen), _among(names, frozenset(names) - fallen)) if part)
+
+
+def _accounts(world: World) -> Iterator[VenueAccount]:
+    return (account for read in world.reads for account in read.accounts)
+
+
+def _ripe(account: VenueAccount) -> bool:
+    """Whether the venue says that it can be liquidated, or where it does not, its own valuation does."""
+    if account.liquidatable is not None:
+        return account.liquidatable
+    return account.surplus_usd is not None and account.surplus_usd < 0
+
+
+def _among(names: Sequence[str], wanted: Collection[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if name in wanted)
