@@ -85,14 +85,10 @@ async def open_service(wired: Wired, *, shared: bool = False) -> AsyncIterator[t
 
 
 def share_of(wired: Wired, store: Store) -> Share:
-    """A worker's part, which divides the rates of its endpoints among those that live."""
-
-    def divide(sharers: int) -> None:
-        for transport in wired.transports.values():
-            transport.divide(sharers)
-
+    """A worker's part, of the endpoints' rates as well."""
+    rates = {digest: rate for transport in wired.transports.values() for digest, rate in transport.rates.items()}
     book = digest_of(wired.cycle.portfolios)
-    return Share(store, tuple(wired.clients), wired.settings.workers, book=book, divide=divide)
+    return Share(store, tuple(wired.clients), wired.settings.workers, book=book, rates=rates)
 
 
 def _cycle(

@@ -25,7 +25,7 @@ from aggregator.store.repository import Store
 FORMAT: Final = 1
 BATCH: Final = 5_000
 BinaryFile = gzip.GzipFile
-NOT_KEPT: Final = frozenset({"alembic_version", "workers", "leases", "touched"})
+NOT_KEPT: Final = frozenset({"alembic_version", "workers", "leases", "touched", "rate_loans"})
 """The schema's revision, which the header has, and what is true of running processes only."""
 
 

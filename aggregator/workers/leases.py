@@ -18,8 +18,8 @@ from aggregator.workers.tables import LEASES, WORKERS
 
 SHARDS: Final = 2048
 """Portfolios are dealt out by a hash of their name: enough shards for dozens of workers to hold equal parts."""
-SHARD, CHAIN, TASK = "shard", "chain", "task"
-KINDS: Final = (SHARD, CHAIN, TASK)
+SHARD, CHAIN, TASK, RATE = "shard", "chain", "task", "rate"
+KINDS: Final = (SHARD, CHAIN, TASK, RATE)
 UPKEEP: Final = "task-upkeep"
 FORGET_S: Final = 3600
 """Rows of the dead go after this long."""
@@ -29,13 +29,17 @@ class Peer(NamedTuple):
     """A living process."""
 
     id: str
-    sharers: int
     book: str
 
 
 def chain_lease(chain: str) -> str:
     """Name of the lease on a chain's events."""
     return f"chain-{chain}"
+
+
+def rate_lease(digest: str) -> str:
+    """Name of the lease on an endpoint's rate."""
+    return f"rate-{digest}"
 
 
 def shard_lease(number: int) -> str:
@@ -47,31 +51,33 @@ def _epochs(rows: Iterable[Any]) -> dict[str, int]:
     return {row.name: row.epoch for row in rows}
 
 
-def _now() -> Any:
+def now() -> Any:
+    """The database's clock, which goes on within a transaction."""
     return func.clock_timestamp()
 
 
-async def seed(connection: AsyncConnection, chains: Collection[str]) -> None:
-    """Make the leases that are not there yet."""
+async def seed(connection: AsyncConnection, chains: Collection[str], rates: Collection[str] = ()) -> None:
+    """Make the leases that are not there yet; ``rates``: names of those on endpoints' rates."""
     rows = [(shard_lease(number), SHARD) for number in range(SHARDS)]
     rows += [(chain_lease(chain), CHAIN) for chain in sorted(chains)] + [(UPKEEP, TASK)]
+    rows += [(name, RATE) for name in sorted(rates)]
     values = [{"name": name, "kind": kind, "epoch": 0} for name, kind in rows]
     await connection.execute(insert(LEASES).on_conflict_do_nothing(index_elements=["name"]), values)
 
 
-async def live_on(connection: AsyncConnection, worker: str, lease_s: float, sharers: int, book: str) -> None:
+async def live_on(connection: AsyncConnection, worker: str, lease_s: float, book: str) -> None:
     """Say that a process lives."""
-    until = _now() + cast(literal(timedelta(seconds=lease_s)), Interval)
-    row = {"until": until, "sharers": sharers, "book": book}
+    until = now() + cast(literal(timedelta(seconds=lease_s)), Interval)
+    row = {"until": until, "book": book}
     said = insert(WORKERS).values(id=worker, **row)
     await connection.execute(said.on_conflict_do_update(index_elements=["id"], set_=row))
-    long_dead = WORKERS.c.until < _now() - cast(literal(timedelta(seconds=FORGET_S)), Interval)
+    long_dead = WORKERS.c.until < now() - cast(literal(timedelta(seconds=FORGET_S)), Interval)
     await connection.execute(delete(WORKERS).where(long_dead))
 
 
 async def living(connection: AsyncConnection) -> list[Peer]:
     """Processes that live, in one order for all."""
-    query = select(WORKERS.c.id, WORKERS.c.sharers, WORKERS.c.book).where(WORKERS.c.until > _now())
+    query = select(WORKERS.c.id, WORKERS.c.book).where(WORKERS.c.until > now())
     return [Peer(*row) for row in (await connection.execute(query.order_by(WORKERS.c.id))).all()]
 
 
@@ -87,10 +93,14 @@ async def count(connection: AsyncConnection, kind: str) -> int:
     return int((await connection.execute(query)).scalar_one())
 
 
-async def claim(connection: AsyncConnection, worker: str, kind: str, most: int) -> dict[str, int]:
-    """Take up to ``most`` leases that nobody alive holds; their new epochs."""
-    alive = select(WORKERS.c.id).where(WORKERS.c.until > _now())
+async def claim(
+    connection: AsyncConnection, worker: str, kind: str, most: int, among: Collection[str] | None = None
+) -> dict[str, int]:
+    """Take up to ``most`` leases that nobody alive holds, of all or ``among`` some; their new epochs."""
+    alive = select(WORKERS.c.id).where(WORKERS.c.until > now())
     free = and_(LEASES.c.kind == kind, or_(LEASES.c.owner.is_(None), LEASES.c.owner.not_in(alive)))
+    if among is not None:
+        free = and_(free, LEASES.c.name.in_(among))
     some = select(LEASES.c.name).where(free).order_by(LEASES.c.name).limit(most)
     some = some.with_for_update(skip_locked=True)
     taken = update(LEASES).where(LEASES.c.name.in_(some)).values(owner=worker, epoch=LEASES.c.epoch + 1)

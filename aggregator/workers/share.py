@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from math import ceil
+from types import MappingProxyType
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +16,8 @@ from aggregator import metrics
 from aggregator.portfolios import Portfolios
 from aggregator.store.repository import Store
 from aggregator.workers import leases
-from aggregator.workers.leases import KINDS, SHARDS, Peer, chain_lease, shard_lease
+from aggregator.workers.leases import KINDS, RATE, SHARDS, Peer, chain_lease, shard_lease
+from aggregator.workers.loans import Borrower, Rate
 from aggregator.workers.settings import WorkerSettings
 from chains.caip import ChainId
 
@@ -35,7 +37,7 @@ def digest_of(known: Portfolios) -> str:
 
 
 class Share:
-    """What this process holds. ``gained`` hears of leases that are new here, ``divide`` of how many share."""
+    """What this process holds. ``gained`` hears of leases that are new here; ``rates``: budgets of endpoints."""
 
     def __init__(
         self,
@@ -45,15 +47,16 @@ class Share:
         *,
         book: str = "",
         gained: Callable[[frozenset[str]], None] = lambda _: None,
-        divide: Callable[[int], None] = lambda _: None,
+        rates: Mapping[str, Rate] = MappingProxyType({}),
     ) -> None:
         self._store = store
         self._chains = chains
         self._settings = settings
         self._book = book
         self.gained = gained
-        self._divide = divide
         self.worker = f"{os.uname().nodename[:20]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        # A loan outlives its lender, until another one prolongs it.
+        self._borrower = Borrower(self.worker, rates, 2 * settings.lease_s)
         self.sharers = 1
         self._epochs: Mapping[str, int] = {}
         self._sure_until = 0.0
@@ -85,21 +88,16 @@ class Share:
         return frozenset(name for name, shard in shards.items() if shard in kept)
 
     async def join(self) -> None:
-        """Become one of the workers: take nothing before the others have made room in the endpoints' rates."""
+        """Become one of the workers, once a part of every endpoint's rate is lent to this process."""
+        self._borrower.end()
         async with self._store.transaction(writing=True) as connection:
-            await leases.seed(connection, self._chains)
-        while True:
-            if await self._announced():
-                return await self.beat()
-            await asyncio.sleep(self._settings.beat_s / 2)
-
-    async def _announced(self) -> bool:
-        """Say that this process lives; whether all others that live divide the rates by enough."""
-        async with self._store.transaction(writing=True) as connection:
-            await self._live_on(connection)
-            peers = await leases.living(connection)
-        self._shared(peers)
-        return all(peer.sharers >= len(peers) for peer in peers if peer.id != self.worker)
+            await leases.seed(connection, self._chains, self._borrower.leases)
+        for _ in range(ceil(2 * self._settings.lease_s / self._settings.beat_s)):
+            await self.beat()
+            if self._borrower.whole:
+                return
+            await asyncio.sleep(self._settings.beat_s)
+        log.warning("no part of an endpoint's rate is lent to this worker yet: it begins with the least")
 
     async def beat(self) -> None:
         """Say that this process lives, and hold a fair part of the work."""
@@ -110,6 +108,8 @@ class Share:
             epochs = await leases.held(connection, self.worker)
             for kind in KINDS:
                 await self._level(connection, kind, epochs, max(1, len(peers)))
+            loans = await self._borrower.exchange(connection, epochs, [peer.id for peer in peers])
+        self._borrower.keep_to(loans, began)
         before, self._epochs = self.epochs, epochs
         self._sure_until = began + self._settings.lease_s
         self._shared(peers)
@@ -133,24 +133,26 @@ class Share:
             await self._leave()
 
     async def _live_on(self, connection: AsyncConnection) -> None:
-        await leases.live_on(connection, self.worker, self._settings.lease_s, self.sharers, self._book)
+        await leases.live_on(connection, self.worker, self._settings.lease_s, self._book)
 
     async def _level(self, connection: AsyncConnection, kind: str, epochs: dict[str, int], sharers: int) -> None:
         """Hold at most the fair part of a kind, and all of it that is free."""
-        fair = ceil(await leases.count(connection, kind) / sharers)
+        # Of endpoints that others have in their settings, this process knows neither the address nor the rate.
+        among = self._borrower.leases if kind == RATE else None
+        there = len(among) if among is not None else await leases.count(connection, kind)
+        fair = ceil(there / sharers)
         mine = [name for name in epochs if name.startswith(f"{kind}-")]
         if len(mine) < fair:
-            epochs |= await leases.claim(connection, self.worker, kind, fair - len(mine))
+            epochs |= await leases.claim(connection, self.worker, kind, fair - len(mine), among)
         for name in await leases.release(connection, self.worker, mine[fair:]) if len(mine) > fair else ():
             del epochs[name]
 
     def _shared(self, peers: list[Peer]) -> None:
-        """Divide the endpoints' rates among those that live."""
+        """Note who lives, and say what is new about it."""
         sharers = max(1, len(peers))
         if sharers != self.sharers:
             log.info("%d workers share the portfolios and the endpoints' rates", sharers)
         self.sharers = sharers
-        self._divide(sharers)
         metrics.WORKERS.set(sharers)
         unlike = [peer.id for peer in peers if peer.book != self._book]
         if unlike and not self._unlike:
@@ -163,8 +165,6 @@ class Share:
         if not self._failing:
             log.error("this worker cannot say that it lives: %s; others take over meanwhile", type(error).__name__)
         self._failing = True
-        if not self.epochs:  # the others share the whole rate by now
-            self._divide(1_000_000)
 
     def _worked(self) -> None:
         if self._failing:
@@ -173,8 +173,10 @@ class Share:
 
     async def _leave(self) -> None:
         self._sure_until = 0.0
+        self._borrower.end()
         try:
             async with self._store.transaction(writing=True) as connection:
+                await self._borrower.leave(connection)
                 await leases.leave(connection, self.worker)
         except Exception as error:  # noqa: BLE001 - then the leases run out by themselves
             log.warning("leases are not given back: %s", type(error).__name__)

@@ -8,12 +8,11 @@ _META = MetaData()
 
 WORKERS = Table(
     "workers", _META,
-    Column("id", String(60), primary_key=True), Column("until", UtcDateTime()), Column("sharers", Integer),
-    Column("book", String(64)),
+    Column("id", String(60), primary_key=True), Column("until", UtcDateTime()), Column("book", String(64)),
 )  # fmt: skip
 """Processes that are alive until a time of the database's clock.
 
-``sharers``: among how many the process divides the endpoints' rates; ``book``: digest of its portfolios.
+``book``: digest of its portfolios.
 """
 LEASES = Table(
     "leases", _META,
@@ -21,6 +20,12 @@ LEASES = Table(
     Column("epoch", BigInteger),
 )  # fmt: skip
 """What one process at a time may do; held as long as its owner lives. ``epoch`` counts the owners."""
+LOANS = Table(
+    "rate_loans", _META,
+    Column("endpoint", String(32), primary_key=True), Column("worker", String(60), primary_key=True),
+    Column("wants", Integer), Column("part", Integer), Column("held", Integer), Column("until", UtcDateTime()),
+)  # fmt: skip
+"""What each worker may spend at an endpoint, which goes by a digest: see ``aggregator.workers.rates``."""
 TOUCHED = Table(
     "touched", _META,
     Column("seq", BigInteger, primary_key=True), Column("at", UtcDateTime()), Column("chain", String(40)),

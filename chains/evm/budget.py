@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,8 +17,31 @@ from chains.protocols import Transport
 
 log = logging.getLogger(__name__)
 
+LEAST: Final = 1
+"""Requests per second that a process may send which shares an endpoint and has no part of its rate now."""
 _FIRST_REST_S: Final = 0.2
 REST_CAP_S: Final = 30.0
+
+
+class Window(Throttler):
+    """At most so many per second, or ``LEAST`` after the time for which that was allowed."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._until = most, math.inf
+        super().__init__(rate_limit=most, period=1.0)
+
+    def keep_to(self, most: int, for_s: float) -> None:
+        """Change what is allowed."""
+        self._most, self._until = max(LEAST, most), time.monotonic() + for_s
+
+    @property
+    def rate_limit(self) -> int:
+        """What is allowed now: the throttler looks each time that it lets something pass."""
+        return self._most if time.monotonic() < self._until else LEAST
+
+    @rate_limit.setter
+    def rate_limit(self, most: int) -> None:
+        self._most = most
 
 
 class Throttled:
@@ -25,20 +50,41 @@ class Throttled:
     def __init__(self, inner: Transport, limits: TransportLimits) -> None:
         self._inner = inner
         self._limits = limits
-        self._throttler = Throttler(rate_limit=limits.rate_per_s, period=1.0)
+        self._window = Window(limits.rate_per_s)
         # Throttler wakes every waiter each 10 ms; behind a lock only the first one polls, and the order is kept.
         self._gate = asyncio.Lock()
+        self._arrived = self._waiting = self._wanted = 0
+        self._looked_at = time.monotonic()
 
-    def divide(self, sharers: int) -> None:
-        """Keep to one part of the rate, for others spend the rest; at least one request per second."""
-        self._throttler.rate_limit = max(1, self._limits.rate_per_s // sharers)
+    @property
+    def per_s(self) -> int:
+        """What the endpoint takes from all that share it."""
+        return self._limits.rate_per_s
+
+    def keep_to(self, part: int, for_s: float) -> None:
+        """Spend a part of the rate for so long, then ``LEAST``, for others spend the rest."""
+        self._window.keep_to(part, for_s)
+
+    def asked(self) -> int:
+        """Requests per second that were wanted since the last call; a burst is forgotten by halves."""
+        now = time.monotonic()
+        wanted = math.ceil((self._arrived + self._waiting) / max(1.0, now - self._looked_at))
+        self._arrived, self._looked_at, self._wanted = 0, now, max(wanted, self._wanted // 2)
+        return self._wanted
 
     async def send(self, requests: Sequence[Request]) -> list[object]:
         """Wait for the budget, then pass on."""
-        weight = sum(self._limits.weight(method) for method, _ in requests)
-        async with self._gate:
-            for _ in range(weight):
-                await self._throttler.acquire()  # type: ignore[no-untyped-call]
+        weight = left = sum(self._limits.weight(method) for method, _ in requests)
+        self._arrived += weight
+        self._waiting += weight
+        try:
+            async with self._gate:
+                while left:
+                    await self._window.acquire()  # type: ignore[no-untyped-call]
+                    left -= 1
+                    self._waiting -= 1
+        finally:
+            self._waiting -= left
         return await self._inner.send(requests)
 
 

@@ -6,6 +6,7 @@ them: failover with hedging, and agreement of several where that is asked for. E
 """
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -54,7 +55,8 @@ class HttpTransport:
             raise EndpointUnreachable(f"{chain}: no endpoint configured; give at least one http(s) or ws(s) URL")
         self._sessions = Sessions(chain, session)
         self._sockets: dict[int, WsWire] = {}
-        self._throttles: list[Throttled] = []
+        self.rates: dict[str, Throttled] = {}
+        """Budgets of the endpoints, each by a digest of its URL: what processes that share it call it."""
         self._book = HeadBook(self.limits)
         watcher = observer or Silent()
         endpoints = [self._endpoint(EndpointName(chain, i), url, watcher) for i, url in enumerate(urls, 1)]
@@ -76,7 +78,7 @@ class HttpTransport:
         else:
             raise EndpointUnreachable(f"{name}: expected a URL beginning with http://, https://, ws:// or wss://")
         wire = Throttled(Bounded(link, limits.concurrency), limits)
-        self._throttles.append(wire)
+        self.rates[hashlib.blake2b(url.encode(), digest_size=16, person=b"rate").hexdigest()] = wire
         logs = KnownLogs(LogRanges(NoNulls(Batched(wire, name, limits.batch), name)))
         proved = Resting(ChainChecked(logs, link, name), name)
         return Breaker(Observed(Fresh(proved, name, self._book), name, observer), name, limits, observer)
@@ -124,11 +126,6 @@ class HttpTransport:
             elif isinstance(answer, BaseException):
                 raise answer
         return failed
-
-    def divide(self, sharers: int) -> None:
-        """Spend one part of every endpoint's rate: so many processes share it."""
-        for throttled in self._throttles:
-            throttled.divide(sharers)
 
     @property
     def endpoints(self) -> int:

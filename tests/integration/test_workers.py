@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import groupby
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from aggregator.alerts import status_change
@@ -32,6 +33,7 @@ from chains.devnet.acts import ARBITRUM
 from chains.types import BlockRef, Finality
 from risk.status import Status
 from tests.kit.crash import processes
+from tests.kit.rates import ENDPOINT, Budget
 from tests.kit.receivers import Script, serving
 from tests.kit.reports import a_report
 from tests.kit.supply import supply_for
@@ -82,29 +84,6 @@ async def test_workers_hold_equal_parts_and_nothing_twice(store):
     known = Portfolios(dict.fromkeys(NAMES, ()))
     assert sorted(name for share in shares for name in share.of(known).names) == sorted(NAMES)
     assert sum(share.follows(chain) for share in shares for chain in CHAINS) == len(CHAINS)
-
-
-async def test_a_joiner_takes_nothing_before_the_others_divide_the_rates(store):
-    first_rates, second_rates = [], []
-    first = Share(store, CHAINS, LONG, divide=first_rates.append)
-    second = Share(store, CHAINS, LONG, divide=second_rates.append)
-    await first.join()
-    joining = asyncio.create_task(second.join())
-    await asyncio.sleep(0.3)
-    assert not joining.done()
-    assert (first_rates[-1], second_rates[-1], len(second.epochs)) == (1, 2, 0)
-    await first.beat()  # sees two, divides by two
-    await first.beat()  # says so
-    await joining
-    assert (first_rates[-1], second_rates[-1]) == (2, 2)
-    running = asyncio.create_task(second.run())
-    await asyncio.sleep(0.1)
-    running.cancel()  # a stop in order
-    with suppress(asyncio.CancelledError):
-        await running
-    await first.beat()
-    assert first_rates[-1] == 1
-    assert len(first.epochs) == SHARDS + len(CHAINS) + 1
 
 
 async def test_who_lost_a_lease_writes_nothing_of_it(store):
@@ -258,15 +237,18 @@ async def nothing_twice(store, script) -> None:
 
 
 async def test_the_migration_goes_down_and_up_with_reports(store):
-    share = Share(store, CHAINS, LONG)
+    share = Share(store, CHAINS, LONG, rates={ENDPOINT: Budget()})
     await share.join()
     await store.append([a_report("desk")], status_change, [], fence=share)
     async with store.transaction(writing=True) as connection:
+        await connection.run_sync(downgrade, "0013")
+        assert await connection.scalar(sa.text("SELECT count(*) FROM leases WHERE kind = 'rate'")) == 0
+        assert await connection.scalar(sa.text("SELECT min(sharers) FROM workers")) == 1
         await connection.run_sync(downgrade, "0012")
         await connection.run_sync(upgrade)
     assert await store.count_reports() == 1
     await share.join()
-    assert len(share.epochs) == SHARDS + len(CHAINS) + 1
+    assert len(share.epochs) == SHARDS + len(CHAINS) + 2
 
 
 def test_without_postgresql_workers_are_refused_with_the_fix(tmp_path, monkeypatch):

@@ -130,17 +130,31 @@ async def test_logs_past_the_endpoints_head_are_an_unknown_block() -> None:
 async def test_weights_count_against_the_rate(limit: int, weights: int, expected: int) -> None:
     throttled = Throttled(Wire(ok), TransportLimits(rate_per_s=limit, weights={"eth_call": weights}))
     await throttled.send(CALLS[: limit // weights])
-    assert len(throttled._throttler._task_logs) == limit // weights * expected
+    assert len(throttled._window._task_logs) == limit // weights * expected
 
 
-@pytest.mark.parametrize(("sharers", "part"), [(1, 10), (3, 3), (99, 1)])
-async def test_of_a_divided_rate_only_the_own_part_is_spent(sharers: int, part: int) -> None:
+@pytest.mark.parametrize(("part", "for_s", "most"), [(10, 60, 10), (3, 60, 3), (0, 60, 1), (10, 0, 1)])
+async def test_of_a_lent_rate_only_the_own_part_is_spent_and_the_least_without_one(part, for_s, most) -> None:
     throttled = Throttled(Wire(ok), TransportLimits(rate_per_s=10))
-    throttled.divide(sharers)
-    await throttled.send(CALLS[:part])
+    throttled.keep_to(part, for_s)
+    await throttled.send(CALLS[:most])
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
             await throttled.send(CALLS[:1])
+
+
+async def test_what_is_wanted_counts_what_came_and_what_waits() -> None:
+    throttled = Throttled(Wire(ok), TransportLimits(rate_per_s=4))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await throttled.send(CALLS[:6])
+    assert throttled.asked() == 6
+    assert throttled.asked() == 3  # nobody waits any more
+    waiting = asyncio.create_task(throttled.send(CALLS[:6]))
+    await asyncio.sleep(0)
+    assert throttled.asked() >= 6
+    assert throttled.asked() >= 6  # it waits still
+    waiting.cancel()
 
 
 async def test_no_more_exchanges_than_allowed_run_at_once() -> None:
