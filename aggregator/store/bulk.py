@@ -3,7 +3,7 @@
 Both run inside the caller's transaction and keep the order of the rows.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
 from typing import Any, Final, cast
@@ -44,7 +44,7 @@ async def _insert(
         await driver.copy_records_to_table(table.name, records=rows, columns=columns)
         return
     convert = _converters(connection.dialect, table, columns)
-    await driver.executemany(_statement(table, columns), [_converted(convert, row) for row in rows])
+    await driver.executemany(_statement(table, columns), _converted(convert, rows))
 
 
 async def insert_new(
@@ -86,5 +86,7 @@ def _converters(dialect: Dialect, table: Table, columns: Sequence[str]) -> list[
     return [cast("_Converter", kind.dialect_impl(dialect).bind_processor(dialect)) for kind in kinds]
 
 
-def _converted(convert: Sequence[_Converter], row: Row) -> Row:
-    return tuple(value if one is None else one(value) for one, value in zip(convert, row, strict=True))
+def _converted(convert: Sequence[_Converter], rows: Sequence[Row]) -> Iterator[Row]:
+    """Rows with their values converted, each when the driver asks for it: in its own thread, and none is kept."""
+    columns = zip(convert, zip(*rows, strict=True), strict=True)
+    return zip(*(values if one is None else map(one, values) for one, values in columns), strict=True)

