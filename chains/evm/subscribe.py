@@ -99,8 +99,16 @@ async def events(
     query: dict[str, object] = {"address": list(addresses)} if addresses else {}
     if topics:
         query["topics"] = list(topics)
+    async for item in announcements(chain, transport, "logs", query):
+        yield item
+
+
+async def announcements(
+    chain: ChainId, transport: Subscribing, *params: object
+) -> AsyncIterator[msgspec.Raw | Gap]:
+    """Results of one subscription, made again wherever a socket works, and a ``Gap`` at every (re)connection."""
     inbox: asyncio.Queue[msgspec.Raw | Gap | None] = asyncio.Queue()
-    pump = asyncio.create_task(_pump(chain, transport, ("logs", query), inbox))
+    pump = asyncio.create_task(_pump(chain, transport, params, inbox))
     try:
         while True:
             item = await inbox.get()

@@ -1,5 +1,7 @@
 """web3.py over the transport."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -10,9 +12,9 @@ from chains.caip import ChainId
 from chains.devnet import anvil
 from chains.devnet.artifacts import viem_multicall3
 from chains.errors import EndpointUnreachable
-from chains.evm.provider import as_web3_provider
+from chains.evm.provider import as_web3_provider, as_web3_socket_provider
 from chains.evm.rpc import HttpTransport, TransportLimits
-from tests.kit.fault_proxy import FaultProxy, fault_proxy, resetting
+from tests.kit.fault_proxy import SECRET, FaultProxy, fault_proxy, resetting
 
 pytestmark = pytest.mark.devnet
 
@@ -90,3 +92,59 @@ async def test_a_transaction_is_never_sent_twice(proxy: FaultProxy) -> None:
         with pytest.raises(EndpointUnreachable, match="endpoint 2: connection failed"):
             await transport.send([("eth_blockNumber", [])])
         assert proxy.exchanges > before + 1
+
+
+LOGGING = "0x600760006000a1"
+"""Creation code that logs one topic and ends: PUSH1 7, PUSH1 0, PUSH1 0, LOG1."""
+
+
+async def test_subscriptions_go_on_at_another_endpoint_under_the_same_id(
+    node: anvil.Anvil, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with (
+        fault_proxy(node.http_url) as first,
+        fault_proxy(node.http_url) as second,
+        HttpTransport(OP, [first.ws_url, second.ws_url], limits=QUICK) as transport,
+        AsyncWeb3(as_web3_socket_provider(transport)) as w3,
+    ):
+        heads = await w3.eth.subscribe("newHeads")
+        logs = await w3.eth.subscribe("logs", {"topics": ["0x" + f"{7:064x}"]})
+        told = w3.socket.process_subscriptions()
+
+        async def hears() -> dict[str, int]:
+            """Blocks by the subscription that told them, of one transaction that logs."""
+            sender = (await w3.eth.accounts)[0]
+            receipt = await w3.eth.wait_for_transaction_receipt(
+                await w3.eth.send_transaction({"from": sender, "data": LOGGING, "gas": 100_000})
+            )
+            found: dict[str, int] = {}
+            async with asyncio.timeout(10):
+                while found != dict.fromkeys((heads, logs), receipt["blockNumber"]):
+                    item = await anext(told)
+                    result = item["result"]
+                    found[item["subscription"]] = result.get("number", result.get("blockNumber"))
+            return found
+
+        async with asyncio.timeout(10):
+            while first.seen["eth_subscribe"] < 2:
+                await asyncio.sleep(0.01)
+        assert set(await hears()) == {heads, logs}
+        await first.die()
+        first.drop_sockets()
+        async with asyncio.timeout(10):
+            while second.seen["eth_subscribe"] < 2:
+                await asyncio.sleep(0.01)
+        assert set(await hears()) == {heads, logs}
+        assert await w3.eth.chain_id == 10
+        assert await w3.eth.unsubscribe(heads)
+    said = [r.getMessage() for r in caplog.records if r.name.startswith(("chains", "web3"))]
+    assert len(said) > 10
+    assert not [line for line in said if SECRET in line]
+
+
+async def test_without_a_socket_there_is_nothing_to_subscribe_to(proxy: FaultProxy) -> None:
+    async with HttpTransport(OP, [proxy.url], limits=QUICK) as transport:
+        with pytest.raises(EndpointUnreachable, match="no WebSocket endpoint"):
+            async with AsyncWeb3(as_web3_socket_provider(transport)):
+                pass
