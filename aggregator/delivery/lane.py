@@ -15,6 +15,8 @@ from aggregator.metrics import DELIVERIES, DELIVERY_SECONDS
 
 log = logging.getLogger(__name__)
 
+FAIR_EVERY = 4
+"""In every so many looks the oldest message goes first, so that none waits for ever behind urgent ones."""
 LEASE_SPARE_S = 5
 """A claim lasts this much longer than the attempt may: for the note about it to be written."""
 
@@ -44,6 +46,7 @@ class Lane:
         self._clock = clock
         self._chance = chance
         self._news = asyncio.Event()
+        self._looks = 0
         self._running: dict[asyncio.Task[bool], Claim] = {}
 
     def wake(self) -> None:
@@ -71,11 +74,20 @@ class Lane:
         room = self._receiver.concurrency - len(self._running)
         if room <= 0:
             return 0
+        self._looks += 1
+        claims: list[Claim] = []
+        if self._looks % FAIR_EVERY == 0:
+            claims += await self._claim(1, by_age=True)
+        if len(claims) < room:
+            claims += await self._claim(room - len(claims))
+        return len(claims)
+
+    async def _claim(self, most: int, *, by_age: bool = False) -> list[Claim]:
         lease_s = self._receiver.timeout_s + LEASE_SPARE_S
-        claims = await self._outbox.claim(self.name, self._owner, self._clock(), lease_s, room)
+        claims = await self._outbox.claim(self.name, self._owner, self._clock(), lease_s, most, by_age=by_age)
         for claim in claims:
             self._running[asyncio.create_task(self._attempt(claim))] = claim
-        return len(claims)
+        return claims
 
     async def drain(self) -> int:
         """Try everything that is due now and wait for the outcomes; returns how many were answered."""

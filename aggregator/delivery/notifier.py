@@ -97,11 +97,17 @@ class Notifier:
                 group.create_task(self._keep_measuring())
 
     async def drain(self) -> int:
-        """Try everything that is due now, receivers side by side; returns how many messages were answered."""
+        """Try everything that is due now, receivers side by side; returns how many messages were answered.
+
+        Also what one receiver's attempts give others to tell: that it is switched off.
+        """
+        answered = 0
         async with AsyncExitStack() as stack:
             for sender in self._senders.values():
                 await stack.enter_async_context(sender)
-            return sum(await asyncio.gather(*(lane.drain() for lane in self._lanes)))
+            while found := sum(await asyncio.gather(*(lane.drain() for lane in self._lanes))):
+                answered += found
+        return answered
 
     async def try_out(self, name: str) -> Trial:
         """Send a test message to one receiver now, beside the outbox; raises UnknownReceiver."""

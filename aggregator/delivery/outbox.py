@@ -8,11 +8,11 @@ process that dies between the answer and the note about it leaves a message that
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from aggregator.delivery import queue
 from aggregator.delivery.message import Message, Outcome
 from aggregator.delivery.receivers import disabled, note_answer, note_failure
 from aggregator.delivery.settings import DeliverySettings
@@ -58,38 +58,24 @@ class Outbox:
         self._store = store
         self._settings = settings or DeliverySettings()
 
-    async def claim(self, receiver: str, owner: str, now: datetime, lease_s: float, most: int) -> list[Claim]:
-        """Take up to ``most`` messages that are due: those never tried first, then by age. May be fewer."""
+    async def claim(
+        self, receiver: str, owner: str, now: datetime, lease_s: float, most: int, *, by_age: bool = False
+    ) -> list[Claim]:
+        """Take up to ``most`` messages that may be tried, in the order of ``queue``. May be fewer."""
+        due = queue.due(receiver, now, self._settings.retry_max_s)
         async with self._store.transaction(
             writing=False
         ) as connection:  # most looks find nothing: no lock for them
-            if (
-                await disabled(connection, receiver)
-                or not (await connection.execute(self._due(receiver, now, 1))).all()
-            ):
+            off = await disabled(connection, receiver)
+            if off or not (await connection.execute(due.limit(1))).all():
                 return []
         async with self._store.transaction(writing=True) as connection:
-            query = self._due(receiver, now, most).with_for_update(skip_locked=True, of=OUTBOX)
-            rows = (await connection.execute(query)).all()
+            query = due.order_by(*queue.order(by_age=by_age)).limit(most)
+            rows = (await connection.execute(query.with_for_update(skip_locked=True, of=OUTBOX))).all()
             until = now + timedelta(seconds=lease_s)
             mine = update(OUTBOX).where(OUTBOX.c.seq.in_([row.seq for row in rows]))
             await connection.execute(mine.values(claimed_by=owner, claimed_until=until))
         return [Claim(row.seq, Message(row.id, row.body), row.attempts) for row in rows]
-
-    def _due(self, receiver: str, now: datetime, most: int) -> Any:
-        """Messages that may be tried. A time further ahead than any delay means that the clock was set back."""
-        longest = timedelta(seconds=self._settings.retry_max_s + 60)
-        come = or_(_past(OUTBOX.c.next_attempt_at, now, longest), OUTBOX.c.attempts == 0)
-        free = or_(OUTBOX.c.claimed_until.is_(None), _past(OUTBOX.c.claimed_until, now, timedelta(seconds=180)))
-        message = func.coalesce(ALERTS.c.id, NOTICES.c.id).label("id")
-        body = func.coalesce(ALERTS.c.body, NOTICES.c.body).label("body")
-        return (
-            select(OUTBOX.c.seq, OUTBOX.c.attempts, message, body)
-            .select_from(_messages())
-            .where(OUTBOX.c.receiver == receiver, OUTBOX.c.delivered_at.is_(None), come, free)
-            .order_by(OUTBOX.c.attempts > 0, OUTBOX.c.seq)
-            .limit(most)
-        )
 
     async def release(self, owner: str, seqs: Collection[int]) -> None:
         """Give claims back that were not tried."""
@@ -134,7 +120,7 @@ class Outbox:
         made = func.min(func.coalesce(ALERTS.c.created_at, NOTICES.c.created_at), type_=ALERTS.c.created_at.type)
         query = (
             select(OUTBOX.c.receiver, func.count(), made)
-            .select_from(_messages())
+            .select_from(queue.messages())
             .where(OUTBOX.c.delivered_at.is_(None))
             .group_by(OUTBOX.c.receiver)
         )
@@ -156,15 +142,6 @@ class Outbox:
             old = or_(LOG.c.at < now - timedelta(days=settings.log_days), LOG.c.seq <= newest - settings.log_rows)
             some = select(LOG.c.seq).where(old).order_by(LOG.c.seq).limit(PRUNE_ROWS)
             return (await connection.execute(delete(LOG).where(LOG.c.seq.in_(some)))).rowcount
-
-
-def _messages() -> Any:
-    alerts = OUTBOX.outerjoin(ALERTS, ALERTS.c.id == OUTBOX.c.alert_id)
-    return alerts.outerjoin(NOTICES, NOTICES.c.id == OUTBOX.c.notice_id)
-
-
-def _past(column: Any, now: datetime, longest: timedelta) -> ColumnElement[bool]:
-    return or_(column <= now, column > now + longest)
 
 
 async def _log(

@@ -1,4 +1,4 @@
-"""Tables of the delivery: as migrations 0001 and 0008 make them."""
+"""Tables of the delivery: as migrations 0001, 0008 and 0010 make them."""
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, Text
 
@@ -16,8 +16,13 @@ OUTBOX = Table(
 ALERTS = Table(
     "alerts", _META,
     Column("seq", Integer, primary_key=True), Column("id", String), Column("portfolio", String),
-    Column("created_at", UtcDateTime()), Column("body", Text),
+    Column("created_at", UtcDateTime()), Column("body", Text), Column("episode", String),
 )  # fmt: skip
+MATTERS = Table(
+    "alert_episodes", _META,
+    Column("id", String, primary_key=True), Column("severity", String), Column("state", String),
+)  # fmt: skip
+"""What alerts are about, from its opening to its end; severity: the worst that it was."""
 NOTICES = Table(
     "notices", _META,
     Column("id", String, primary_key=True), Column("type", String), Column("created_at", UtcDateTime()),

@@ -10,17 +10,23 @@ from sqlalchemy import text
 
 from aggregator.alerts import status_change
 from aggregator.clock import utc_now
+from aggregator.delivery.lane import FAIR_EVERY
 from aggregator.delivery.log import attempts
 from aggregator.delivery.message import Message, Outcome
 from aggregator.delivery.notifier import Notifier
 from aggregator.delivery.outbox import Claim, Outbox
+from aggregator.delivery.queue import PATIENT
 from aggregator.delivery.settings import DeliverySettings
 from aggregator.store.migrate import downgrade, upgrade
 from aggregator.store.repository import Store
+from aggregator.watches.book import WatchBook, defaults
+from aggregator.watches.rule import WatchChange
+from aggregator.watches.watching import Watching
 from risk.status import Status
 from tests.kit.crash import deliver, hooks, matrix, processes
 from tests.kit.receivers import FAST, Script, hook, serving
 from tests.kit.reports import WHEN, a_report
+from tests.kit.stores import at_time
 
 LEASE_S = 10
 SOON = WHEN + timedelta(seconds=LEASE_S)
@@ -183,3 +189,86 @@ async def test_migration_keeps_the_outbox_up_and_down(store):
         assert (await connection.execute(shown)).all() == before
     (waits,) = await outbox.claim("other", "a", WHEN, LEASE_S, 9)
     assert waits == Claim(waits.seq, Message(alert.id, waits.message.body), 0)
+
+
+JUDGE = Watching(WatchBook({name: WatchChange(enabled=False) for name in defaults() if name != "status"}))
+
+
+async def judged(store, name, status, *, minute=0):
+    """The alert that the status of a portfolio causes by the package's watch of it."""
+    report = at_time(WHEN + timedelta(minutes=minute), name, status)
+    (alert,) = await store.append([report], JUDGE, ["hook"])
+    return alert.id
+
+
+async def claimed(store, most=1, *, at=WHEN, by_age=False):
+    return await Outbox(store).claim("hook", "a", at, LEASE_S, most, by_age=by_age)
+
+
+def said(claims):
+    return [claim.message.id for claim in claims]
+
+
+async def test_a_breach_overtakes_what_waits_and_the_newest_one_first(store):
+    mild = [await judged(store, f"mild-{i}", Status.WATCH) for i in range(30)]
+    old = [await judged(store, f"old-{i}", Status.DELEVERAGE) for i in range(2)]
+    new = await judged(store, "new", Status.LIQUIDATABLE, minute=1)
+    assert said(await claimed(store, 4)) == [new, *old, mild[0]]
+    assert said(await claimed(store, 1, by_age=True)) == [mild[1]]
+
+
+async def test_the_end_of_a_breach_is_not_urgent(store):
+    first, mild = await judged(store, "desk", Status.LIQUIDATABLE), await judged(store, "other", Status.WATCH)
+    (claim,) = await claimed(store)
+    assert said([claim]) == [first]
+    await settle(Outbox(store), claim, TAKEN, WHEN)
+    await store.append([at_time(WHEN + timedelta(minutes=5), "desk", Status.SAFE)], JUDGE, ["hook"])
+    end = await judged(store, "desk", Status.SAFE, minute=6)
+    assert said(await claimed(store, 4)) == [mild, end]
+
+
+async def test_one_matter_is_told_in_its_order_however_urgent_its_end(store):
+    begin = await judged(store, "desk", Status.WATCH)
+    worse = await judged(store, "desk", Status.LIQUIDATABLE, minute=1)
+    other = await judged(store, "other", Status.DELEVERAGE)
+    (first, second) = await claimed(store, 4)
+    assert said([first, second]) == [begin, other]  # its matter has become critical; what follows waits for it
+    await settle(Outbox(store), second, TAKEN, WHEN)
+    await settle(Outbox(store), first, FAILED, WHEN, after_s=60)
+    assert await claimed(store, 4) == []
+    (again,) = await claimed(store, 4, at=WHEN + timedelta(seconds=60))
+    assert said([again]) == [begin]
+    await settle(Outbox(store), again, TAKEN, WHEN)
+    assert said(await claimed(store, 4, at=WHEN + timedelta(seconds=60))) == [worse]
+
+
+async def test_a_message_that_is_not_taken_holds_its_matter_up_for_a_while_only(store):
+    begin = await judged(store, "desk", Status.WATCH)
+    worse = await judged(store, "desk", Status.LIQUIDATABLE, minute=1)
+    for _ in range(PATIENT):
+        (claim,) = await claimed(store, 4)
+        assert said([claim]) == [begin]
+        await settle(Outbox(store), claim, FAILED, WHEN, after_s=0)
+    (claim,) = await claimed(store, 4)
+    assert said([claim]) == [begin]  # due before the other one
+    await settle(Outbox(store), claim, FAILED, WHEN, after_s=60)
+    assert said(await claimed(store, 4)) == [worse]
+
+
+async def test_a_crowd_of_urgent_messages_starves_nobody(store):
+    """One at a time at a slow receiver, with a new breach for every message that it takes."""
+    mild = await judged(store, "mild", Status.WATCH)
+    script, count = Script([204]), 0
+    async with serving(script):
+        notifier = Notifier(store, (hook(script.url, "hook", concurrency=1),), FAST)
+        lane = notifier._lanes[0]
+        async with lane._sender:
+            while mild not in script.ids:
+                await judged(store, f"p{count}", Status.LIQUIDATABLE)
+                await judged(store, f"q{count}", Status.LIQUIDATABLE)
+                await lane.look()
+                await asyncio.gather(*lane._running)
+                lane._running.clear()
+                count += 1
+                assert count <= FAIR_EVERY
+    assert count > 1
