@@ -52,7 +52,10 @@ class AccountAdvice(Answer):
 
 async def get_advice(request: web.Request) -> web.Response:
     """The newest advice of a portfolio, from the store."""
-    return reply(request, await _stand(request, visible(request, request.match_info["id"])))
+    name, desk = visible(request, request.match_info["id"]), request.app[DEPS].advice
+    # Looked at before the store: work that ends meanwhile is pending still, not ready with the advice before it.
+    pending = desk is not None and desk.pending(name)
+    return reply(request, await _stand(request, name, pending=pending))
 
 
 async def ask_advice(request: web.Request) -> web.Response:
@@ -62,16 +65,16 @@ async def ask_advice(request: web.Request) -> web.Response:
         raise Problem(409, "no_advice_here", "this service serves stored reports only: it works out no advice")
     if not desk.ask(name):
         raise Problem(404, "no_report_yet", f"{request.path}: no scan of {name!r} has finished yet")
-    return reply(request, await _stand(request, name), status=202)
+    # It has been asked just now: the answer stays that, however quickly the work is done while it is put together.
+    return reply(request, await _stand(request, name, pending=True), status=202)
 
 
-async def _stand(request: web.Request, name: str) -> AccountAdvice:
+async def _stand(request: web.Request, name: str, *, pending: bool) -> AccountAdvice:
     deps = request.app[DEPS]
     log, kept = AdviceLog(deps.store), await request.app[LATEST].of(request, name)
     report = None if kept is None else kept.report
     tried = await log.newest(name)
     good = tried if tried is None or tried.advice is not None else await log.newest(name, good=True)
-    pending = deps.advice is not None and deps.advice.pending(name)
     state, reason = _state(tried, pending=pending)
     return AccountAdvice(
         **over([report], utc_now()),
