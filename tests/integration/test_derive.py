@@ -43,6 +43,7 @@ from tests.kit.derive import (
 from tests.kit.lone_venue import Bench, at_venue, bench, close, total
 from tests.kit.pm2_cases import case_files, read_case
 from tests.kit.slow_pm2 import margins
+from tests.kit.venue_contract import total as sum_of
 from tests.kit.venue_contract import venue_contract
 from tests.kit.venue_reads import client_of, cut_of, deployment_of
 
@@ -201,6 +202,35 @@ async def test_short_options_are_margined_by_the_position_based_model(venue: tup
     lying = await reading.one(user(market, 1))
     assert check(lying, "maintenance_margin_usd").rel_error > Decimal("0.001")
     assert check(lying, "initial_margin_usd").rel_error < Decimal("1e-6")
+
+
+async def test_a_bought_spread_behaves_under_scenarios_as_its_manager_says(venue: tuple[Market, Bench]) -> None:
+    """Two calls 3000 bought, two calls 3300 sold: nothing can be lost at expiry, so they need and give nothing."""
+    market, reading = venue
+    market.send(market.main.functions.setOptions(1, OPTION_TERMS))
+    expiry = market.now + 30 * DAY_S
+    held = {option_id(expiry, 3000, is_call=True): "2", option_id(expiry, 3300, is_call=True): "-2"}
+    sub_account = market.open(1, cash="5000", perp="2", base="1", options=held)
+    market.move("3000", sub_account, "100")
+    put, sold = _marks(market.now, expiry)
+    bought = put + 3030 - 3000  # put-call parity with a discount of 1
+    maintenance = 5000 + 100 - 2 * 3000 * 0.05 + 0.8 * 3000
+    mark = 5000 + 100 + 3000 + 2 * (bought - sold)
+    market.say(sub_account, maintenance, maintenance, mark, portfolio=False)
+    account = await reading.one(user(market, 1))
+    assert account.degraded == ()
+    assert check(account, "maintenance_margin_usd").rel_error < Decimal("1e-12")
+    stamp = account.at.timestamp
+    equity, needed = (sum_of(account.exposures, part, stamp) for part in ("equity", "requirement"))
+    assert abs(equity - account.equity_usd) < Decimal("0.01")  # a second or two passed since the marks were taken
+    assert abs(equity - needed - Decimal(maintenance)) < Decimal("1e-9")
+    assert abs(sum_of(account.exposures, "value", stamp) - Decimal(mark)) < Decimal("0.01")
+
+    naked = market.open(2, cash="5000", options={option_id(expiry, 3300, is_call=True): "-2"})
+    market.say(naked, 5000 - 2 * (sold + 0.09 * 3000), 0, 5000 - 2 * sold, portfolio=False)
+    other = await reading.one(user(market, 2))
+    assert other.degraded == ()
+    assert abs(sum_of(other.exposures, "requirement", stamp) - 2 * Decimal("0.09") * 3000) < Decimal("1e-9")
 
 
 async def test_a_book_of_the_portfolio_manager_is_recomputed(venue: tuple[Market, Bench]) -> None:

@@ -14,8 +14,9 @@ getMargin(id, false), the worst of all scenarios (getMarginAndMarkToMarket of a 
 only). Beside each of maintenance margin, initial margin and mark stands what the same model makes of the state
 that was read: positions, parameters of manager and library, forwards, rates, volatilities, confidences
 (``margin_state``; the reader is given the models as a ``MarginRule``). Where anything of it cannot be read, the
-manager's figures stand unchecked and the account says so. They have no exposures (``degraded``): their scenarios
-are unknown, their present state is not. A manager or an asset that is not known is an ``unknown_mode``.
+manager's figures stand unchecked and the account says so. Options of the standard manager have exposures where its
+rule is linear in every state (``options``). Other such accounts have none (``degraded``): their scenarios are
+unknown, their present state is not. A manager or an asset that is not known is an ``unknown_mode``.
 
 ``deployment.venues["derive-v2"]`` names: sub_accounts, matching, standard_manager, ``portfolio_manager:<name>``,
 ``cash:<symbol>``, ``perp:<symbol>``, ``base:<symbol>``, ``option:<symbol>`` (asset contracts; the symbol is that

@@ -121,7 +121,7 @@ def decode_standard(
         sub_account=str(sub_account),
         at=at,
         positions=_positions(legs, manager),
-        exposures=_exposures(cash, perps, bases),
+        exposures=(*cash_and_perps(cash, perps), *(_collateral(base) for base in bases)),
         equity_usd=whole(equity),
         mm_requirement_usd=whole(needed),
         checks=(OwnCheck("maintenance_margin_usd", whole(equity - needed), whole(manager.margin), LAST_DIGITS),),
@@ -135,15 +135,18 @@ def decode_by_manager(
     legs: Legs,
     manager: Manager,
     modelled: tuple[MarginFigures, Decimal] | str,
+    exposures: tuple[Exposure, ...] | str,
     at: BlockRef,
 ) -> VenueAccount:
     """A sub-account whose margin only a model over the manager's feeds gives: the manager's figures decide.
 
     ``modelled`` is what the model makes of it with what the manager's fixed-point pricing may lose in USD, or why
-    there is no such figure. Its scenarios are unknown.
+    there is no such figure; ``exposures`` how it behaves under scenarios, or why that is unknown.
     """
     where = f"{VENUE}: sub-account {sub_account}"
-    reasons = [f"{where}: margined by {manager.name} over its own feeds: its scenarios are unknown"]
+    reasons = []
+    if isinstance(exposures, str):
+        reasons.append(f"{where}: its scenarios are unknown: {exposures}")
     if isinstance(modelled, str):
         reasons.append(f"{where}: the manager's figures stand unchecked: {modelled}")
     return VenueAccount(
@@ -152,7 +155,7 @@ def decode_by_manager(
         sub_account=str(sub_account),
         at=at,
         positions=_positions(legs, manager),
-        exposures=(),
+        exposures=() if isinstance(exposures, str) else exposures,
         equity_usd=whole(manager.mark_to_market),
         mm_requirement_usd=max(Decimal(0), whole(manager.mark_to_market - manager.margin)),
         checks=() if isinstance(modelled, str) else _compared(*modelled, manager),
@@ -172,7 +175,7 @@ def _compared(figures: MarginFigures, rounding: Decimal, manager: Manager) -> tu
     )
 
 
-def _exposures(cash: Sequence[Cash], perps: Sequence[PerpLeg], bases: Sequence[BaseLeg]) -> tuple[Exposure, ...]:
+def cash_and_perps(cash: Sequence[Cash], perps: Sequence[PerpLeg]) -> list[Exposure]:
     """Cash counts one to one for the venue; in value it is the token, which may leave its peg."""
     found = []
     for one in cash:
@@ -185,10 +188,20 @@ def _exposures(cash: Sequence[Cash], perps: Sequence[PerpLeg], bases: Sequence[B
         found.append(Exposure(instrument, value=size, equity=size, requirement=needed))
         entered = whole(leg.result) - size * price
         found.append(Exposure(Fixed(), value=entered, equity=entered))
-    for base in bases:
-        size, kept = whole(base.size), whole(base.factor)
-        found.append(Exposure(Spot(base.info.asset, whole(base.price)), value=size, equity=size * kept))
-    return tuple(found)
+    return found
+
+
+def _collateral(base: BaseLeg) -> Exposure:
+    """Counted by its margin factor alone."""
+    size = whole(base.size)
+    return Exposure(Spot(base.info.asset, whole(base.price)), value=size, equity=size * whole(base.factor))
+
+
+def marked(base: BaseLeg, stable_price: Decimal) -> Exposure:
+    """Counted in the mark in whole, in the settlement coin; what the margin factor leaves out is required."""
+    size, count = whole(base.size), whole(base.size) / stable_price
+    needed = count - size * whole(base.factor)
+    return Exposure(Spot(base.info.asset, whole(base.price)), value=size, equity=count, requirement=needed)
 
 
 def _positions(legs: Legs, manager: Manager) -> tuple[Position, ...]:

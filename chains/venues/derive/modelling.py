@@ -14,15 +14,21 @@ LAST_DIGITS: Final = Decimal("1e-12")
 """Dollars: every product of theirs is truncated at 1e-18, and ours are float64."""
 
 
-def modelled(rule: MarginRule | None, state: Callable[[], MarginState]) -> tuple[MarginFigures, Decimal] | str:
+def state_or_why_not(state: Callable[[], MarginState]) -> MarginState | str:
+    """The state that the model needs, or what of it could not be read."""
+    try:
+        return state()
+    except BadAnswer as error:
+        return f"a parameter or feed of the manager could not be read: {error}"
+
+
+def modelled(rule: MarginRule | None, state: MarginState | str) -> tuple[MarginFigures, Decimal] | str:
     """Figures with what rounding may explain of a difference in USD; or the reason why there are none."""
     if rule is None:
         return "the reader was given no margin model"
+    if isinstance(state, str):
+        return state
     try:
-        built = state()
-        figures = rule(built)
-    except BadAnswer as error:
-        return f"a parameter or feed of the manager could not be read: {error}"
+        return rule(state), LAST_DIGITS + FIXED_POINT * state.option_notional_usd
     except CannotModel as error:
         return f"the model refuses: {error}"
-    return figures, LAST_DIGITS + FIXED_POINT * built.option_notional_usd

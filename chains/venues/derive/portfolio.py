@@ -47,12 +47,14 @@ from chains.venues.derive.holding import (
     price_of,
     said_by,
 )
-from chains.venues.derive.modelling import modelled
+from chains.venues.derive.modelling import modelled, state_or_why_not
 from chains.venues.derive.parameters import GETTERS, parameters
 
 NOTHING: Final = Address("0x" + "0" * 40)
 PARTS: Final = ("option", "perp", "spotFeed", "stableFeed", "forwardFeed", "interestRateFeed", "volFeed", "lib")
 """Contracts that the manager names."""
+
+NO_EXPOSURES: Final = "the worst of a portfolio manager's scenarios over a whole book is no sum over instruments"
 
 _ACCOUNT_LIB: Final = Function("getAccountLib(uint256)", "(address)")
 _SCENARIOS: Final = Function("getScenarios()", "((uint256,uint8,uint256)[])")
@@ -127,8 +129,8 @@ class PortfolioDesk:
         """The sub-account; raises BadAnswer, or UnknownMode for an asset that the manager does not take."""
         manager = said_by(sub, known)
         legs = self._legs(sub, known)
-        found = modelled(rule, lambda: self._state(sub, legs, known, at))
-        return decode_by_manager(sub.account, sub.id, legs, manager, found, at)
+        found = modelled(rule, state_or_why_not(lambda: self._state(sub, legs, known, at)))
+        return decode_by_manager(sub.account, sub.id, legs, manager, found, NO_EXPOSURES, at)
 
     def _legs(self, sub: SubAccount, known: Batch) -> Legs:
         cash: list[Cash] = []

@@ -13,7 +13,8 @@ from chains.caip import Address
 from chains.errors import BadAnswer
 from chains.evm.abi import Function
 from chains.evm.batch import Batch, UnknownMode
-from chains.margin_state import ExpiryState, MarginRule, MarginState, MarketState, OptionHeld
+from chains.instruments import Exposure
+from chains.margin_state import CannotModel, ExpiryState, MarginRule, MarginState, MarketState, OptionHeld
 from chains.types import BlockRef
 from chains.venues.derive.decode import (
     BaseLeg,
@@ -21,8 +22,10 @@ from chains.venues.derive.decode import (
     Legs,
     OptionLeg,
     PerpLeg,
+    cash_and_perps,
     decode_by_manager,
     decode_standard,
+    marked,
     whole,
 )
 from chains.venues.derive.holding import (
@@ -40,7 +43,8 @@ from chains.venues.derive.holding import (
     price_of,
     said_by,
 )
-from chains.venues.derive.modelling import modelled
+from chains.venues.derive.modelling import modelled, state_or_why_not
+from chains.venues.derive.options import option_exposures
 
 OPTION, PERPETUAL, BASE = 1, 2, 3
 """AssetType of the standard manager."""
@@ -117,8 +121,23 @@ class StandardDesk:
         legs = self._legs(sub, known)
         if not legs.options:
             return decode_standard(sub.account, sub.id, legs, manager, at)
-        found = modelled(rule, lambda: self._state(sub, legs, known, at))
-        return decode_by_manager(sub.account, sub.id, legs, manager, found, at)
+        state = state_or_why_not(lambda: self._state(sub, legs, known, at))
+        found, exposures = modelled(rule, state), self._exposures(sub, legs, known, state)
+        return decode_by_manager(sub.account, sub.id, legs, manager, found, exposures, at)
+
+    def _exposures(
+        self, sub: SubAccount, legs: Legs, known: Batch, state: MarginState | str
+    ) -> tuple[Exposure, ...] | str:
+        """How the sub-account behaves under scenarios, or why that is unknown."""
+        if isinstance(state, str):
+            return state
+        markets = {str(market): one for one, kind, market in self._known(sub, known) if kind == OPTION}
+        assets = {market: named(self._infos, "option", one.asset) for market, one in markets.items()}
+        bases = [marked(base, state.stable_price) for base in legs.bases]
+        try:
+            return (*cash_and_perps(legs.cash, legs.perps), *bases, *option_exposures(state, assets))
+        except CannotModel as error:
+            return f"{error}"
 
     def _legs(self, sub: SubAccount, known: Batch) -> Legs:
         cash: list[Cash] = []

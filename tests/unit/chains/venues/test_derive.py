@@ -57,7 +57,7 @@ def test_another_answer_of_the_manager_shows() -> None:
 def test_the_managers_figures_decide_whatever_the_model_says() -> None:
     manager = Manager("PM", wad(-5), wad(-20), wad(100))
     figures = MarginFigures(Decimal(100), Decimal(3), Decimal(-20))
-    account = decode_by_manager(USER, 7, Legs(), manager, (figures, Decimal("0.5")), AT)
+    account = decode_by_manager(USER, 7, Legs(), manager, (figures, Decimal("0.5")), "no sum", AT)
     assert (account.equity_usd, account.mm_requirement_usd, account.surplus_usd) == (100, 105, -5)
     assert account.liquidatable is True
     errors = {check.name: check.rel_error for check in account.checks}
@@ -69,7 +69,8 @@ def test_the_managers_figures_decide_whatever_the_model_says() -> None:
 
 def test_why_there_is_no_figure_of_the_model_is_said() -> None:
     manager = Manager("PM", wad(5), None, wad(100))
-    account = decode_by_manager(USER, 7, Legs(), manager, "the forward of an expiry could not be read", AT)
+    why = "the forward of an expiry could not be read"
+    account = decode_by_manager(USER, 7, Legs(), manager, why, "no sum", AT)
     assert (account.surplus_usd, account.checks) == (5, ())
     assert "the forward of an expiry could not be read" in account.degraded[1]
 
