@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import sqlmodel
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Insert, event, func, select
+from sqlalchemy import Insert, func, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -21,6 +21,7 @@ from aggregator.errors import LeaseLost, StoreError
 from aggregator.replay.freeze import Frozen
 from aggregator.report import MarginReport
 from aggregator.store.bulk import insert_many, insert_new
+from aggregator.store.engine import WRITING, make_engine
 from aggregator.store.input_tables import keep
 from aggregator.store.lender import Lender
 from aggregator.store.migrate import upgrade
@@ -28,7 +29,7 @@ from aggregator.store.roots import root_inserts
 from aggregator.store.rows import AlertRow, DeliveryRow, PriceRow, ReportRow
 from risk.status import Status
 
-_WRITING = {"crossmargin_writing": True}
+_WRITING = {WRITING: True}
 APPEND_LOCK = 0x63726F73736D
 """Key of the PostgreSQL advisory lock that appends take."""
 
@@ -93,16 +94,7 @@ class Store:
     @classmethod
     async def open(cls, dsn: str) -> "Store":
         """Connect and bring the schema up to date; raises StoreError without the DSN in it."""
-        try:
-            # A connection that a restart of the server has cut is replaced before it is used.
-            engine = create_async_engine(dsn, pool_pre_ping=not dsn.startswith("sqlite"))
-        except (SQLAlchemyError, ModuleNotFoundError) as error:
-            kind = type(error).__name__
-            raise StoreError(f"database: not a usable DSN ({kind}); try sqlite+aiosqlite:///file.db") from None
-        if engine.dialect.name == "sqlite":
-            event.listen(engine.sync_engine, "connect", _sqlite_connected)
-            event.listen(engine.sync_engine, "begin", _sqlite_begin)
-        store = cls(engine)
+        store = cls(make_engine(dsn))
         async with contextlib.AsyncExitStack() as unless_open:  # a stop may come while it opens
             unless_open.push_async_callback(store.close)
             try:
@@ -287,24 +279,6 @@ async def _tell(session: AsyncSession, judged: Judged, receivers: Collection[str
         if alert.id not in judged.undelivered
         for receiver in receivers
     )
-
-
-def _sqlite_connected(connection: Any, _: Any) -> None:
-    """WAL for readers beside the writer; FULL so that a committed alert survives a power cut.
-
-    The driver's own BEGIN comes only before the first write, so ours replaces it.
-    """
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _sqlite_begin(connection: Connection) -> None:
-    """Take the write lock at once where the transaction will write after having read."""
-    writing = connection.get_execution_options().get("crossmargin_writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
 def _report_row(report: MarginReport) -> ReportRow:

@@ -12,10 +12,11 @@ from contextlib import contextmanager, suppress
 import psutil
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.alerts import status_change
 from aggregator.errors import StoreError
-from aggregator.store.repository import Store
+from aggregator.store.repository import Store, only_writer
 from risk.status import Status
 from tests.kit.reports import a_report
 
@@ -48,7 +49,7 @@ async def test_a_stop_at_any_moment_leaves_no_connection_behind(dsn, monkeypatch
     """Of reading, writing and giving back; the store may close before its users have ended."""
     draw = random.Random(7)
     with nothing_left_open(monkeypatch):
-        for i in range(60):
+        for i in range(24):
             store = await Store.open(dsn)
             users = [asyncio.create_task(use(store, way)) for way in range(3)]
             await asyncio.sleep(draw.choice([0, 0, 0.0005, 0.002, 0.005]) * draw.random())
@@ -67,9 +68,9 @@ async def ends(tasks) -> list:
 async def test_a_stop_while_the_store_opens_leaves_no_connection_behind(dsn, monkeypatch):
     await (await Store.open(dsn)).close()
     with nothing_left_open(monkeypatch):
-        for i in range(40):
+        for i in range(20):
             opening = asyncio.create_task(Store.open(dsn))
-            await asyncio.sleep(i * 0.0004)
+            await asyncio.sleep(i * 0.0008)
             opening.cancel()
             with suppress(asyncio.CancelledError):
                 await (await opening).close()
@@ -123,3 +124,28 @@ async def test_a_stop_does_not_wait_for_a_server_that_does_not_answer(own_postgr
         assert isinstance((await ends([writing]))[0], asyncio.CancelledError)
         assert isinstance((await ends([opening]))[0], BaseException)
         assert time.monotonic() - asked < STOP_S
+
+
+async def stand_still(store: Store, other: Store) -> None:
+    """Hold the lock of appends, and say nothing more, until another has appended."""
+    async with store.transaction(writing=True) as connection:
+        await only_writer(connection)
+        await connection.execute(sa.text("CREATE TABLE half (content text)"))
+        asked = time.monotonic()
+        await other.append([a_report()], status_change, ["hook"])
+        assert time.monotonic() - asked < STOP_S
+
+
+@pytest.mark.postgres
+async def test_a_process_that_stands_still_in_the_middle_holds_up_the_others_for_seconds_only(postgres_server):
+    """As one whose host is gone: its leases are free and appends go on; what it had written is rolled back."""
+    dsn = postgres_server.new_database()
+    still, other = await Store.open(dsn), await Store.open(dsn)
+    with pytest.raises(SQLAlchemyError):
+        await stand_still(still, other)
+    async with other.transaction(writing=False) as connection:
+        assert (await connection.execute(sa.text("SELECT to_regclass('half')"))).scalar() is None
+    await still.append([a_report()], status_change, [])  # over a new connection
+    assert await other.count_reports() == 2
+    await still.close()
+    await other.close()

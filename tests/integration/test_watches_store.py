@@ -6,14 +6,14 @@ from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from aggregator.alerts import AlertKind
 from aggregator.errors import ConfigError, NoSuchAlert, NoSuchWatch
 from aggregator.report import DataQuality, Degraded
 from aggregator.store.columns import UtcDateTime
+from aggregator.store.engine import make_engine
 from aggregator.store.migrate import downgrade, upgrade
-from aggregator.store.repository import Store, _sqlite_begin, _sqlite_connected
+from aggregator.store.repository import Store
 from aggregator.watches.book import WatchBook
 from aggregator.watches.desk import WatchDesk
 from aggregator.watches.life import AlertLog
@@ -205,10 +205,7 @@ DELIVERY = """INSERT INTO deliveries (seq, alert_id, receiver, attempts, next_at
 
 
 async def test_the_migration_keeps_alerts_and_their_deliveries_up_and_down(dsn):
-    engine = create_async_engine(dsn)
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine.sync_engine, "connect", _sqlite_connected)
-        sa.event.listen(engine.sync_engine, "begin", _sqlite_begin)
+    engine = make_engine(dsn)
 
     async def do(connection, statement, **values):
         kinds = [sa.bindparam("at", WHEN, UtcDateTime())] if ":at" in statement else []
