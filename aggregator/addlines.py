@@ -58,8 +58,9 @@ def _market_lines(
         losses = np.concatenate([figures.buffers.loss[rows], -revalue(part, more).dS], axis=1)
         return max(0.0, float(unified(losses, help_.g, figures.buffers.measure).uni) - uni)
 
-    basis = raised(adverse_basis(part, figures.scenarios, model.grid.depeg_budget))
-    offsets = raised(broken_correlation(part, figures.scenarios))
+    loss = figures.loss[rows].sum(axis=0)
+    basis = raised(adverse_basis(part, figures.scenarios, model.grid.depeg_budget, loss))
+    offsets = raised(broken_correlation(part, figures.scenarios, loss))
     return {
         "concentration_usd": up(closing_cost(part, model.addons)),
         "depeg_basis_usd": up(basis),

@@ -1,10 +1,12 @@
 """Back from float64 to Decimal: requirements round up, equity and surplus round down, at a micro-dollar."""
 
 from collections.abc import Iterable
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, localcontext
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from math import isfinite
 
 MICRO = Decimal("0.000001")
+WIDE = Context(prec=400)
+"""Wide enough for any amount that fits a float64; its flags are nobody's, so threads may share it."""
 
 
 def down(value: float | Decimal) -> Decimal:
@@ -24,14 +26,12 @@ def nearest(value: float | Decimal) -> Decimal:
 
 def each_up(values: Iterable[float]) -> list[Decimal]:
     """Many requirements at once."""
-    with localcontext(prec=400):
-        return [Decimal(value).quantize(MICRO, rounding=ROUND_CEILING) for value in values]
+    return [_quantised(value, ROUND_CEILING) for value in values]
 
 
 def each_down(values: Iterable[float]) -> list[Decimal]:
     """Many surpluses at once."""
-    with localcontext(prec=400):
-        return [Decimal(value).quantize(MICRO, rounding=ROUND_FLOOR) for value in values]
+    return [_quantised(value, ROUND_FLOOR) for value in values]
 
 
 def finite(value: float) -> Decimal | None:
@@ -40,7 +40,5 @@ def finite(value: float) -> Decimal | None:
 
 
 def _quantised(value: float | Decimal, rounding: str) -> Decimal:
-    """Quantise in a context wide enough for any amount that fits a float64."""
     exact = value if isinstance(value, Decimal) else Decimal(value)
-    with localcontext(prec=400):
-        return exact.quantize(MICRO, rounding=rounding)
+    return exact.quantize(MICRO, rounding, WIDE)

@@ -113,12 +113,20 @@ def delta_per_unit(portfolio: PortfolioArrays) -> F64:
     return result
 
 
-def broken_correlation(portfolio: PortfolioArrays, scenarios: ScenarioSet) -> ScenarioSet:
+def _loss(portfolio: PortfolioArrays, scenarios: ScenarioSet, known: F64 | None) -> F64:
+    """(S,) what the accounts lose together; ``known``: where that was computed before."""
+    if known is None:
+        return np.asarray(-revalue(portfolio, scenarios).dS.sum(axis=0), dtype=np.float64)
+    return as_floats("loss", known, (scenarios.count,))
+
+
+def broken_correlation(portfolio: PortfolioArrays, scenarios: ScenarioSet, loss: F64 | None = None) -> ScenarioSet:
     """Rows in which every crypto factor moves against the accounts together, each as in its own worst row.
 
     A factor's own rows are the undamped ones that move it alone. One row for each shift of volatility.
+    ``loss``: (S,) what the accounts lose together in each scenario, where it is known.
     """
-    total = -revalue(portfolio, scenarios).dS.sum(axis=0)
+    total = _loss(portfolio, scenarios, loss)
     moved = (scenarios.factor_shock != 0.0) & ~portfolio.factors.is_stable
     single = (scenarios.damping == 1.0) & (moved.sum(axis=1) == 1) & ~scenarios.basis_shock.any(axis=1)
     shock = np.zeros(len(portfolio.factors.names))
@@ -131,14 +139,16 @@ def broken_correlation(portfolio: PortfolioArrays, scenarios: ScenarioSet) -> Sc
     return _like(scenarios, names, np.tile(shock, (3, 1)), still, np.array([-1, 0, 1]))
 
 
-def adverse_basis(portfolio: PortfolioArrays, scenarios: ScenarioSet, depeg: float) -> ScenarioSet:
+def adverse_basis(
+    portfolio: PortfolioArrays, scenarios: ScenarioSet, depeg: float, loss: F64 | None = None
+) -> ScenarioSet:
     """The worst undamped market row again with every basis and peg against the accounts, and that without the row.
 
     Each basis takes the sign that costs there; a stablecoin whose fall costs falls by ``depeg``, the size that the
-    grid's damped rows leave of a depeg.
+    grid's damped rows leave of a depeg. ``loss``: as for ``broken_correlation``.
     """
     market = np.flatnonzero((scenarios.damping == 1.0) & ~scenarios.basis_shock.any(axis=1))
-    total = -revalue(portfolio, scenarios).dS.sum(axis=0)
+    total = _loss(portfolio, scenarios, loss)
     worst = market[total[market].argmax()]
     shift = np.array([scenarios.vol_shift[worst], 0])
     factor = np.stack([scenarios.factor_shock[worst], np.zeros(len(scenarios.factor_names))])

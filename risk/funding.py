@@ -9,6 +9,8 @@ Between horizons D(h) is linear in ln h, as in ``risk.drawdown``; before the fir
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -76,6 +78,7 @@ class Funding:
     """All that arrives within the horizon."""
 
 
+@lru_cache(maxsize=8)  # by identity: callers keep a mobility between cycles, and ask for every portfolio
 def way_in(mobility: Mobility) -> Mapping[tuple[str, str], tuple[Way, ...]]:
     """Ways of each pair of chains, fastest first; what does not arrive at the confidence is left out.
 
@@ -102,7 +105,7 @@ def way_in(mobility: Mobility) -> Mapping[tuple[str, str], tuple[Way, ...]]:
             for lag in options
         ]
         found[pair] = tuple(sorted((way for way in ways if np.isfinite(way.lag_s)), key=lambda way: way.lag_s))
-    return found
+    return MappingProxyType(found)
 
 
 def arrivals(
