@@ -1,12 +1,10 @@
 """``crossmargin store`` (compact, backup, restore) and ``crossmargin export``."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -20,6 +18,7 @@ from api.cli.common import ConfigOption, DevnetOption, settings_from
 from api.cli.prices import parse_time
 
 app = typer.Typer(help="The database: thin it, back it up, restore it.", no_args_is_help=True)
+T = TypeVar("T")
 FileArgument = Annotated[Path, typer.Argument(help="The backup file, for example store.jsonl.gz.")]
 
 
@@ -31,12 +30,8 @@ def compact_command(
 ) -> None:
     """Apply [retention]: of old reports and prices one an hour stays; what alerts name stays for ever."""
     settings = settings_from(config, devnet)
-
-    async def run() -> dict[str, int]:
-        async with _opened(settings) as store:
-            return asdict(await compact(store, settings.retention, utc_now()))
-
-    typer.echo(f"removed: {_counted(asyncio.run(run()))}")
+    removed = _on_store(settings, lambda store: compact(store, settings.retention, utc_now()))
+    typer.echo(f"removed: {_counted(asdict(removed))}")
     if pack:
         vacuum(settings.database.get_secret_value())
 
@@ -44,25 +39,15 @@ def compact_command(
 @app.command("backup")
 def backup_command(file: FileArgument, config: ConfigOption = None, devnet: DevnetOption = None) -> None:
     """Write everything to one new file while the service goes on; it fits SQLite and PostgreSQL."""
-    settings = settings_from(config, devnet)
-
-    async def run() -> dict[str, int]:
-        async with _opened(settings) as store:
-            return await backup(store, file)
-
-    typer.echo(f"{file}: {_counted(asyncio.run(run()))}")
+    rows = _on_store(settings_from(config, devnet), lambda store: backup(store, file))
+    typer.echo(f"{file}: {_counted(rows)}")
 
 
 @app.command("restore")
 def restore_command(file: FileArgument, config: ConfigOption = None, devnet: DevnetOption = None) -> None:
     """Fill the empty database of the settings from a backup, all or nothing."""
-    settings = settings_from(config, devnet)
-
-    async def run() -> dict[str, int]:
-        async with _opened(settings) as store:
-            return await restore(store, file)
-
-    typer.echo(f"restored: {_counted(asyncio.run(run()))}")
+    rows = _on_store(settings_from(config, devnet), lambda store: restore(store, file))
+    typer.echo(f"restored: {_counted(rows)}")
 
 
 def export_command(
@@ -74,23 +59,23 @@ def export_command(
 ) -> None:
     """Write reports, venues, positions, prices, alerts and scans as Parquet, amounts as exact decimal text."""
     settings = settings_from(config, devnet)
-
-    async def run(begin: datetime | None, end: datetime | None) -> dict[str, int]:
-        async with _opened(settings) as store:
-            return await export(store, to, begin, end)
-
     to.mkdir(parents=True, exist_ok=True)
     begin, end = (None if text is None else parse_time(text) for text in (since, until))
-    typer.echo(f"{to}: {_counted(asyncio.run(run(begin, end)))}")
+    rows = _on_store(settings, lambda store: export(store, to, begin, end))
+    typer.echo(f"{to}: {_counted(rows)}")
 
 
-@asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Store]:
-    store = await Store.open(settings.database.get_secret_value())
-    try:
-        yield store
-    finally:
-        await store.close()
+def _on_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
+    """What comes of some work on the settings' store."""
+
+    async def run() -> T:
+        store = await Store.open(settings.database.get_secret_value())
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(run())
 
 
 def _counted(counts: Mapping[str, int]) -> str:
