@@ -1,14 +1,18 @@
 """What the desks of all managers share: sub-accounts as they are held, option ids, common questions."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from chains.accounts import VenueAccount
 from chains.caip import AccountId, Address
 from chains.deployments import AssetInfo
 from chains.evm.abi import Function
 from chains.evm.batch import Batch, UnknownMode
+from chains.margin_state import MarginRule
+from chains.types import BlockRef
 from chains.venues.derive.decode import Manager, whole
 
 Infos = Mapping[str, Mapping[Address, AssetInfo | None]]
@@ -42,6 +46,22 @@ class SubAccount:
     manager: Address
     manager_name: str
     balances: tuple[Balance, ...]
+
+
+class Desk(ABC):
+    """What is asked about sub-accounts of one manager, round by round, and the account that the answers make."""
+
+    def __init__(self, manager: Address, infos: Infos) -> None:
+        self._manager, self._infos = manager, infos
+
+    @property
+    @abstractmethod
+    def rounds(self) -> tuple[Callable[[SubAccount, Batch, Batch], None], ...]:
+        """Each puts its questions into the first batch, as far as the answers in the second allow."""
+
+    @abstractmethod
+    def account(self, sub: SubAccount, known: Batch, rule: MarginRule | None, at: BlockRef) -> VenueAccount:
+        """The sub-account; raises BadAnswer, or UnknownMode for an asset that the manager does not know."""
 
 
 class OptionId(NamedTuple):

@@ -7,7 +7,7 @@ library of an older manager has no such parameters: then its own figures stand u
 Source: derivexyz/v2-core, interfaces of PMRM_2 and PMRMLib_2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -38,7 +38,7 @@ from chains.venues.derive.holding import (
     PERP_PRICE,
     RESULT,
     SPOT,
-    Infos,
+    Desk,
     SubAccount,
     ask_margins,
     ask_vols,
@@ -64,15 +64,13 @@ _FORWARD: Final = Function("getForwardPricePortions(uint64)", "(uint256,uint256,
 _RATE: Final = Function("getInterestRate(uint64)", "(int256,uint256)")
 
 
-class PortfolioDesk:
+class PortfolioDesk(Desk):
     """Rounds of questions about sub-accounts of one portfolio manager."""
 
-    def __init__(self, manager: Address, infos: Infos) -> None:
-        self._manager, self._infos = manager, infos
-
-    def ask(self, step: int, sub: SubAccount, batch: Batch, known: Batch) -> None:
-        """Put the questions of one round into the batch, as far as earlier answers allow."""
-        (self._ask_contracts, self._ask_feeds, lambda *_: None)[step](sub, batch, known)
+    @property
+    def rounds(self) -> tuple[Callable[[SubAccount, Batch, Batch], None], ...]:
+        """The questions."""
+        return (self._ask_contracts, self._ask_feeds)
 
     def _ask_contracts(self, sub: SubAccount, batch: Batch, _: Batch) -> None:
         ask_margins(sub, batch)

@@ -18,14 +18,13 @@ from chains.types import BlockRef, LogFilter
 from chains.venue_reader import OneChainReader
 from chains.venues.derive.decode import VENUE
 from chains.venues.derive.events import MATCHED_OWNER, owner_of
-from chains.venues.derive.holding import Balance, SubAccount
+from chains.venues.derive.holding import Balance, Desk, SubAccount
 from chains.venues.derive.portfolio import PortfolioDesk
 from chains.venues.derive.standard import StandardDesk
 
 CREATED: Final = keccak(text="AccountCreated(address,uint256,address)")
 TRANSFER: Final = keccak(text="Transfer(address,address,uint256)")
 DEPOSITED: Final = keccak(text="DepositedSubAccount(uint256,address)")
-ROUNDS: Final = 3
 KINDS: Final = ("cash", "perp", "base", "option")
 
 _MANAGER: Final = Function("manager(uint256)", "(address)")
@@ -46,7 +45,7 @@ class DeriveReader(OneChainReader):
         symbols = {info.symbol: info for info in deployment.assets}
         self._infos: dict[str, dict[Address, AssetInfo | None]] = {kind: {} for kind in KINDS}
         self._managers: dict[Address, str] = {}
-        self._desks: dict[Address, StandardDesk | PortfolioDesk] = {}
+        self._desks: dict[Address, Desk] = {}
         for name, address in self._names.items():
             kind, _, rest = name.partition(":")
             if kind in KINDS:
@@ -123,10 +122,11 @@ class DeriveReader(OneChainReader):
     async def _ask(self, subs: Sequence[SubAccount], at: BlockRef) -> Batch:
         """All rounds of questions about all of them together."""
         known = Batch()
-        for step in range(ROUNDS):
+        for step in range(max((len(desk.rounds) for desk in self._desks.values()), default=0)):
             batch = Batch()
             for sub in subs:
-                self._desks[sub.manager].ask(step, sub, batch, known)
+                for ask in self._desks[sub.manager].rounds[step : step + 1]:
+                    ask(sub, batch, known)
             await batch.run(self._client, at)
             known = known.joined(batch)
         return known

@@ -4,12 +4,11 @@ Sub-accounts of cash, perpetuals and base assets are counted in the manager's ow
 with options the position-based model decides, recomputed by the rule that the reader is given.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Final
 
 from chains.accounts import VenueAccount
-from chains.caip import Address
 from chains.errors import BadAnswer
 from chains.evm.abi import Function
 from chains.evm.batch import Batch, UnknownMode
@@ -33,7 +32,7 @@ from chains.venues.derive.holding import (
     RESULT,
     SPOT,
     Balance,
-    Infos,
+    Desk,
     OptionId,
     SubAccount,
     ask_margins,
@@ -62,15 +61,13 @@ _FORWARD: Final = Function("getForwardPrice(uint64)", "(uint256,uint256)")
 _VOL_CONFIDENCE: Final = Function("getExpiryMinConfidence(uint64)", "(uint256)")
 
 
-class StandardDesk:
+class StandardDesk(Desk):
     """Rounds of questions about sub-accounts of the standard manager."""
 
-    def __init__(self, manager: Address, infos: Infos) -> None:
-        self._manager, self._infos = manager, infos
-
-    def ask(self, step: int, sub: SubAccount, batch: Batch, known: Batch) -> None:
-        """Put the questions of one round into the batch, as far as earlier answers allow."""
-        (self._ask_details, self._ask_terms, self._ask_feeds)[step](sub, batch, known)
+    @property
+    def rounds(self) -> tuple[Callable[[SubAccount, Batch, Batch], None], ...]:
+        """The questions."""
+        return (self._ask_details, self._ask_terms, self._ask_feeds)
 
     def _ask_details(self, sub: SubAccount, batch: Batch, _: Batch) -> None:
         ask_margins(sub, batch)

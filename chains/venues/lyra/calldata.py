@@ -8,11 +8,11 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 from chains.accounts import Position, PositionKind, VenueAccount
-from chains.caip import Address, account_address, account_chain, asset_address
+from chains.caip import Address
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.evm.abi import Function
 from chains.instruments import Option
-from chains.transactions import Transaction, approve, unsigned
+from chains.transactions import Transaction, paid, sent
 from chains.venues.lyra.decode import VENUE
 from chains.venues.lyra.rule import OptionType
 
@@ -30,12 +30,8 @@ def deposit(
     """Add collateral to the short."""
     market, leg = _market(account, deployment), _leg(account)
     call = _ADD.call(market, _number(leg, "position_id"), raw)
-    chain, owner = account_chain(account.account), account_address(account.account)
     about = f"add {raw} units of {token.symbol} to position {leg.details['position_id']}"
-    return (
-        approve(chain, owner, asset_address(token.asset), market, raw, token.symbol),
-        unsigned(chain, owner, call, about),
-    )
+    return paid(account, token, raw, call, about)
 
 
 def withdraw(account: VenueAccount, deployment: ChainDeployment, raw: int) -> tuple[Transaction, ...]:
@@ -43,7 +39,7 @@ def withdraw(account: VenueAccount, deployment: ChainDeployment, raw: int) -> tu
     leg, left = _leg(account), _collateral(account) - raw
     call = _OPEN.call(_market(account, deployment), _trade(leg, 0, left, 0, NO_LIMIT))
     about = f"leave {left} units of collateral in position {leg.details['position_id']}"
-    return (unsigned(account_chain(account.account), account_address(account.account), call, about),)
+    return (sent(account, call, about),)
 
 
 def reduce(account: VenueAccount, deployment: ChainDeployment, share: Decimal) -> tuple[Transaction, ...]:
@@ -64,7 +60,7 @@ def reduce(account: VenueAccount, deployment: ChainDeployment, share: Decimal) -
     left = 0 if share == 1 else held - cost
     call = _CLOSE.call(_market(account, deployment), _trade(leg, amount, left, 0, cost))
     about = f"buy back {Decimal(amount).scaleb(-18):f} of {leg.label}"
-    return (unsigned(account_chain(account.account), account_address(account.account), call, about),)
+    return (sent(account, call, about),)
 
 
 def buy(
@@ -75,12 +71,8 @@ def buy(
     kind = OptionType.LONG_CALL if OptionType[leg.details["type"].upper()].is_call else OptionType.LONG_PUT
     cost = worst_cost(account, leg, amount)
     trade = (_number(leg, "strike_id"), 0, 1, int(kind), amount, 0, 0, cost)
-    chain, owner = account_chain(account.account), account_address(account.account)
     about = f"buy {Decimal(amount).scaleb(-18):f} of {leg.label.replace(' short', '')}"
-    return (
-        approve(chain, owner, asset_address(quote.asset), market, cost, quote.symbol),
-        unsigned(chain, owner, _OPEN.call(market, trade), about),
-    )
+    return paid(account, quote, cost, _OPEN.call(market, trade), about)
 
 
 def sell(
@@ -93,7 +85,7 @@ def sell(
     least = max(0, int(amount * (mark * (1 - PRICE_SLACK) - spot * SPOT_SLACK)))
     call = _CLOSE.call(_market(account, deployment), _trade(leg, amount, 0, least, NO_LIMIT))
     about = f"sell {Decimal(amount).scaleb(-18):f} of {leg.label}"
-    return (unsigned(account_chain(account.account), account_address(account.account), call, about),)
+    return (sent(account, call, about),)
 
 
 def worst_cost(account: VenueAccount, leg: Position, amount: int) -> int:

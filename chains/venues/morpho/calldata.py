@@ -4,11 +4,10 @@ from decimal import Decimal
 from typing import Final
 
 from chains.accounts import VenueAccount
-from chains.caip import Address, account_address, account_chain, asset_address, parse_address
+from chains.caip import Address, account_address, parse_address
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.evm.abi import Function
-from chains.transactions import Transaction, approve, unsigned
-from chains.types import Call
+from chains.transactions import Transaction, paid, sent
 from chains.venues.morpho.rule import VENUE
 
 _MARKET: Final = "(address,address,address,address,uint256)"
@@ -26,7 +25,7 @@ def repay(
     """Pay back ``raw`` units of the loan; more than is owed reverts."""
     owner, morpho = _owner(account), deployment.venues[VENUE]["morpho"]
     call = _REPAY.call(morpho, _market(account), raw, 0, owner, b"")
-    return _paid(account, morpho, token, raw), _sent(account, call, f"repay {raw} units of {token.symbol}")
+    return paid(account, token, raw, call, f"repay {raw} units of {token.symbol}")
 
 
 def supply_collateral(
@@ -36,7 +35,7 @@ def supply_collateral(
     owner, morpho = _owner(account), deployment.venues[VENUE]["morpho"]
     call = _SUPPLY_COLLATERAL.call(morpho, _market(account), raw, owner, b"")
     about = f"add {raw} units of {token.symbol} as collateral"
-    return _paid(account, morpho, token, raw), _sent(account, call, about)
+    return paid(account, token, raw, call, about)
 
 
 def withdraw_collateral(
@@ -45,7 +44,7 @@ def withdraw_collateral(
     """Take collateral out; the market refuses what would leave the loan unhealthy."""
     owner, morpho = _owner(account), deployment.venues[VENUE]["morpho"]
     call = _WITHDRAW_COLLATERAL.call(morpho, _market(account), raw, owner, owner)
-    return (_sent(account, call, f"withdraw {raw} units of {token.symbol} collateral"),)
+    return (sent(account, call, f"withdraw {raw} units of {token.symbol} collateral"),)
 
 
 def withdraw(
@@ -54,20 +53,11 @@ def withdraw(
     """Take out what was lent, as far as it is not borrowed."""
     owner, morpho = _owner(account), deployment.venues[VENUE]["morpho"]
     call = _WITHDRAW.call(morpho, _market(account), raw, 0, owner, owner)
-    return (_sent(account, call, f"withdraw {raw} units of {token.symbol} that were lent"),)
+    return (sent(account, call, f"withdraw {raw} units of {token.symbol} that were lent"),)
 
 
 def _owner(account: VenueAccount) -> Address:
     return account_address(account.account)
-
-
-def _paid(account: VenueAccount, morpho: Address, token: AssetInfo, raw: int) -> Transaction:
-    chain = account_chain(account.account)
-    return approve(chain, _owner(account), asset_address(token.asset), morpho, raw, token.symbol)
-
-
-def _sent(account: VenueAccount, call: Call, about: str) -> Transaction:
-    return unsigned(account_chain(account.account), _owner(account), call, about)
 
 
 def _market(account: VenueAccount) -> tuple[Address, Address, Address, Address, int]:

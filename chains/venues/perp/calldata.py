@@ -4,10 +4,10 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final
 
 from chains.accounts import Position, VenueAccount
-from chains.caip import Address, AssetId, account_address, account_chain, asset_address
+from chains.caip import Address, AssetId, asset_address
 from chains.deployments import AssetInfo, ChainDeployment
 from chains.evm.abi import Function
-from chains.transactions import Transaction, approve, unsigned
+from chains.transactions import Transaction, paid, part_of, sent
 from chains.venues.perp.rule import VENUE
 
 _DEPOSIT: Final = Function("deposit(address,uint256)")
@@ -20,21 +20,16 @@ def deposit(
     account: VenueAccount, deployment: ChainDeployment, token: AssetInfo, raw: int
 ) -> tuple[Transaction, ...]:
     """Add collateral."""
-    chain, owner = account_chain(account.account), account_address(account.account)
-    vault, address = deployment.venues[VENUE]["vault"], asset_address(token.asset)
-    return (
-        approve(chain, owner, address, vault, raw, token.symbol),
-        unsigned(chain, owner, _DEPOSIT.call(vault, address, raw), f"deposit {raw} units of {token.symbol}"),
-    )
+    call = _DEPOSIT.call(deployment.venues[VENUE]["vault"], asset_address(token.asset), raw)
+    return paid(account, token, raw, call, f"deposit {raw} units of {token.symbol}")
 
 
 def withdraw(
     account: VenueAccount, deployment: ChainDeployment, token: AssetInfo, raw: int
 ) -> tuple[Transaction, ...]:
     """Take free collateral out."""
-    chain, owner = account_chain(account.account), account_address(account.account)
     call = _WITHDRAW.call(deployment.venues[VENUE]["vault"], asset_address(token.asset), raw)
-    return (unsigned(chain, owner, call, f"withdraw {raw} units of {token.symbol}"),)
+    return (sent(account, call, f"withdraw {raw} units of {token.symbol}"),)
 
 
 def reduce(
@@ -50,12 +45,7 @@ def reduce(
     The amount never exceeds the position, so that it cannot turn over. Raises ValueError for a share outside
     (0, 1] or a position without size or price.
     """
-    if not 0 < share <= 1:
-        raise ValueError(f"share: must be in (0, 1], was {share}")
-    size, price = abs(position.raw), position.venue_price_usd
-    if not size or price is None:
-        raise ValueError(f"{position.label}: nothing to close, size {size}, price {price}")
-    amount = size if share == 1 else int(size * share)
+    amount, price = part_of(position, share)
     return (trade(account, deployment, position.asset, -amount if position.raw > 0 else amount, price, deadline,
                   slippage),)  # fmt: skip
 
@@ -70,7 +60,6 @@ def trade(
     slippage: Decimal = Decimal("0.02"),
 ) -> Transaction:
     """Buy (positive) or sell base with a bound on the other side: least quote received, most quote paid."""
-    chain, owner = account_chain(account.account), account_address(account.account)
     selling = raw < 0
     notional = abs(raw) * price_usd
     worst = notional * (1 - slippage if selling else 1 + slippage)
@@ -79,4 +68,4 @@ def trade(
     order = (token, selling, selling, abs(raw), bound, deadline, 0, bytes(32))
     call = _OPEN.call(deployment.venues[VENUE]["clearing_house"], order)
     words = "sell" if selling else "buy"
-    return unsigned(chain, owner, call, f"{words} {Decimal(abs(raw)) / WAD:f} base near {price_usd:f}")
+    return sent(account, call, f"{words} {Decimal(abs(raw)) / WAD:f} base near {price_usd:f}")

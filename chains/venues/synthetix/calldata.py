@@ -8,9 +8,9 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final
 
 from chains.accounts import Position, VenueAccount
-from chains.caip import account_address, account_chain, parse_address
+from chains.caip import parse_address
 from chains.evm.abi import Function
-from chains.transactions import Transaction, unsigned
+from chains.transactions import Transaction, part_of, sent
 
 _TRANSFER: Final = Function("transferMargin(int256)")
 _MODIFY: Final = Function("modifyPosition(int256,uint256)")
@@ -35,12 +35,7 @@ def reduce(
 
     Raises ValueError for a share outside (0, 1] or a position without size or price.
     """
-    if not 0 < share <= 1:
-        raise ValueError(f"share: must be in (0, 1], was {share}")
-    size, price = abs(position.raw), position.venue_price_usd
-    if not size or price is None:
-        raise ValueError(f"{position.label}: nothing to close, size {size}, price {price}")
-    amount = size if share == 1 else int(size * share)
+    amount, price = part_of(position, share)
     selling = position.raw > 0
     worst = price * (1 - slippage if selling else 1 + slippage)
     bound = int(worst.scaleb(18).to_integral_value(ROUND_FLOOR if selling else ROUND_CEILING))
@@ -53,4 +48,4 @@ def _sent(account: VenueAccount, function: Function, arguments: tuple[int, ...],
     if not market:
         raise ValueError(f"{account.id}: the legs do not name the market's contract")
     call = function.call(parse_address(market), *arguments)
-    return unsigned(account_chain(account.account), account_address(account.account), call, about)
+    return sent(account, call, about)
