@@ -1,7 +1,14 @@
-"""A margin report as an example of the specification; made by the report's own model, so it cannot drift."""
+"""Examples of the specification: made by the models that serialise, so they cannot drift."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, time
 from decimal import Decimal
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from aggregator.report import (
     AddOns,
@@ -82,3 +89,78 @@ REPORT = example_report().model_dump(mode="json")
 def part(*names: str) -> dict[str, object]:
     """Some fields of the example."""
     return {name: REPORT[name] for name in names}
+
+
+_ONE = example_report()
+BY_TYPE: dict[Any, Any] = {
+    MarginReport: _ONE, PortfolioRef: _ONE.portfolio, AsOf: _ONE.as_of, DataQuality: _ONE.data_quality,
+    ModelRef: _ONE.model, Greeks: _ONE.greeks, WorstScenario: _ONE.worst_scenario, VenueLine: _ONE.venues[0],
+    PositionLine: _ONE.positions[0],
+    str: "text", int: 3, float: 0.5, bool: True, Decimal: _D("1200.00"), datetime: _ONE.as_of.time, time: time(22),
+}  # fmt: skip
+BY_NAME: dict[str, Any] = {
+    "account": ACCOUNT, "accounts": ACCOUNT, "address": ACCOUNT.rpartition(":")[2], "asset": "ETH",
+    "binding_account": f"{ACCOUNT}/aave-v3", "bridge": "across", "bridges": "across", "chain": "eip155:42161",
+    "chains": "eip155:42161", "destination": "eip155:10", "source": "eip155:42161", "venue": "aave-v3",
+    "domain": "margin.example.org", "uri": "https://margin.example.org", "portfolio": "desk", "price_key": "ETH",
+    "params_hash": "9f" * 32, "inputs_hash": "11" * 32, "root": "0x" + "5a" * 32, "leaf": "0x" + "5a" * 32,
+    "path": "0x" + "5a" * 32, "nonce": "0123456789abcdef0123456789abcdef", "secret": "cmk_…", "token": "cms_…",
+    "fee_bps": _D(5), "capacity_usd": _D(1_000_000), "mark": "M", "median_s": 26.0, "p90_s": 38.0, "p95_s": 44.0,
+    "p99_s": 7_700.0, "p99_stress_s": 23_600.0, "name": "desk", "action": "key.created", "watch": "status",
+    "subject": "key_0123456789ab read", "label": "crypto -22 %, vol up", "group": "chainlink", "notes": "",
+    "parameters": "prices_v1", "title": "desk: WATCH", "severity": "warning", "status": "ok", "receiver": "desk",
+    "wrong": "no scan has finished yet", "clock": "host", "statement": "sta_0000", "watched": "status",
+    "origin": "package", "figure": "status", "when": "", "fire": "WATCH", "clear": "SAFE", "firing": "",
+    "missing": "", "missing_told_by": "data", "model": "pm2-grid+empirical", "model_version": "1", "version": "1",
+    "code_version": "0.1.0", "signer": ACCOUNT, "sources": "chainlink", "finality": "latest", "staleness_s": "4",
+    "degraded": "", "type": "string", "primaryType": "MarginStatement", "sub_account": "", "reaction": "person",
+    "im_factor": "1.25", "haircut_crypto": "0.2", "haircut_stable": "0.02", "what": "price of LINK",
+    "change": "opened", "episode": "alt_00000000000000000000000000000001", "acknowledged_by": "key_0123456789ab",
+    "no_route": "eip155:1 to eip155:10", "portfolios": "desk", "kind": "webhook", "target": "desk",
+    "last_error": "", "disabled_reason": "", "detail": "", "message_id": "msg_00000000000000000000000000000001",
+    "zone": "UTC", "start": time(22), "end": time(7),
+    "id": "rep_00000000000000000000000000000001", "report_id": "rep_00000000000000000000000000000001",
+    "reason": "", "status_reason": "within its requirement", "scopes": "read", "actor": "key_0123456789ab",
+}  # fmt: skip
+"""Words for fields whose name says more than their type."""
+
+
+TEXTS = ("1200.00", "0x" + "5a" * 32, "0x" + "5a" * 65)
+
+
+def example_of(model: type[BaseModel]) -> dict[str, Any]:
+    """An example of any model, made by the model itself: one row in every list, nothing unknown."""
+    given = {
+        name: _matching(field) or _value(name, field.annotation) for name, field in model.model_fields.items()
+    }
+    return model.model_validate(given).model_dump(mode="json")
+
+
+def _matching(field: FieldInfo) -> str | None:
+    """A text for a field that has a pattern."""
+    pattern = next((str(one.pattern) for one in field.metadata if getattr(one, "pattern", None)), None)
+    return None if pattern is None else next(text for text in TEXTS if re.fullmatch(pattern, text))
+
+
+def _value(name: str, kind: Any) -> Any:
+    """A value of a field of that name and type."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _value(name, inner[0])
+    if origin in {Union, UnionType}:
+        return _value(name, next(one for one in inner if one is not NoneType))
+    if origin is Literal:
+        return inner[0]
+    if origin is tuple:
+        return (_value(name, inner[0]),) if inner[1:] == (...,) else tuple(_value(name, one) for one in inner)
+    if origin is dict:
+        return {"ETH" if inner[0] is str else _value(name, inner[0]): _value(name, inner[1])}
+    if kind is str and name.endswith("_usd"):
+        return "1200.00"
+    if name in BY_NAME and isinstance(BY_NAME[name], kind):
+        return BY_NAME[name]
+    if kind in BY_TYPE:
+        return BY_TYPE[kind]
+    if issubclass(kind, Enum):
+        return next(iter(kind))
+    return example_of(kind)

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.http.endpoint import Endpoint, Scope
-from api.http.examples import REPORT
+from api.http.examples import REPORT, example_of
 from api.http.models import ProblemDocument
 
 REF = "#/components/schemas/{model}"
@@ -186,10 +186,8 @@ def _in_header(endpoint: Endpoint) -> list[dict[str, Any]]:
 def _responses(endpoint: Endpoint) -> dict[str, Any]:
     good: dict[str, Any] = {"description": endpoint.summary}
     if endpoint.answer is not None:
-        media: dict[str, Any] = {"schema": _ref(endpoint.answer)}
-        if endpoint.example is not None:
-            media["example"] = endpoint.example
-        good["content"] = {endpoint.media: media}
+        example = example_of(endpoint.answer) if endpoint.example is None else endpoint.example
+        good["content"] = {endpoint.media: {"schema": _ref(endpoint.answer), "example": example}}
     elif endpoint.status != 204:
         json = endpoint.media == "application/json"
         good["content"] = {endpoint.media: {"schema": {"type": "object"} if json else {"type": "string"}}}

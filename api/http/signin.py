@@ -208,11 +208,18 @@ def _still(request: web.Request) -> dict[str, object]:
 
 _T, _ACC = "sign-in", "account sets"
 _ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+_SIGNED = {
+    "message": f"margin.example.org wants you to sign in with your Ethereum account:\n{_ADDRESS}\n\n\n"
+    "URI: https://margin.example.org\nVersion: 1\nChain ID: 1\nNonce: 0123456789abcdef0123456789abcdef\n"
+    "Issued At: 2026-01-02T03:04:05Z",
+    "signature": "0x" + "5a" * 64 + "1b",
+}
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", "/v1/auth/siwe/nonce", new_nonce, Scope.OPEN, "A nonce for one message", _T, Nonce, 201,
              keeps_secret=True, also=(421,)),
     Endpoint("POST", "/v1/auth/siwe/verify", verify_siwe, Scope.OPEN, "A session for a signed message", _T,
-             SessionAnswer, 201, body=SignInBody, also=(401, 421), keeps_secret=True, most_bytes=16_384),
+             SessionAnswer, 201, body=SignInBody, body_example=_SIGNED, also=(401, 421), keeps_secret=True,
+             most_bytes=16_384),
     Endpoint("DELETE", "/v1/auth/session", end_session, Scope.OPEN, "End the session", _T, None, 204, also=(401,)),
     Endpoint("GET", "/v1/account-sets", get_account_sets, Scope.READ, "Account sets", _ACC, SetsAnswer),
     Endpoint("POST", "/v1/account-sets", add_account_set, Scope.WATCH, "Make an account set", _ACC, SetAnswer, 201,

@@ -48,15 +48,19 @@ def test_the_document_is_valid_openapi_3_1():
 
 
 def test_every_example_fits_its_schema():
-    seen = 0
+    without = []
     for methods in DOCUMENT["paths"].values():
         for operation in methods.values():
             contents = [operation.get("requestBody", {}), *operation["responses"].values()]
-            for media in (m for c in contents for m in c.get("content", {}).values() if "example" in m):
+            for media in (m for c in contents for m in c.get("content", {}).values()):
+                if "$ref" not in media["schema"] or "Problem" in media["schema"]["$ref"]:
+                    continue
+                if "example" not in media:
+                    without.append(operation["operationId"])
+                    continue
                 schema = media["schema"] | {"components": DOCUMENT["components"]}
                 jsonschema.Draft202012Validator(schema).validate(media["example"])
-                seen += 1
-    assert seen >= 5
+    assert without == [], "every body and every answer has one"
 
 
 def test_every_answer_says_when_and_how_complete():
