@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aggregator.delivery import queue
@@ -19,6 +19,8 @@ from aggregator.delivery.settings import DeliverySettings
 from aggregator.delivery.tables import ALERTS, LOG, NOTICES, OUTBOX
 from aggregator.store.repository import Store
 
+OTHERS = 4
+"""So many times what is wanted is looked for: other processes may take the first ones meanwhile."""
 PRUNE_ROWS = 10_000
 """Most rows that one look forgets, so that it is short."""
 
@@ -62,20 +64,29 @@ class Outbox:
         self, receiver: str, owner: str, now: datetime, lease_s: float, most: int, *, by_age: bool = False
     ) -> list[Claim]:
         """Take up to ``most`` messages that may be tried, in the order of ``queue``. May be fewer."""
-        due = queue.due(receiver, now, self._settings.retry_max_s)
-        async with self._store.transaction(
-            writing=False
-        ) as connection:  # most looks find nothing: no lock for them
-            off = await disabled(connection, receiver)
-            if off or not (await connection.execute(due.limit(1))).all():
-                return []
+        seqs = await self._next(receiver, now, OTHERS * most, by_age=by_age)
+        if not seqs:
+            return []
+        message = func.coalesce(ALERTS.c.id, NOTICES.c.id).label("id")
+        body = func.coalesce(ALERTS.c.body, NOTICES.c.body).label("body")
+        there = (OUTBOX.c.seq.in_(seqs), OUTBOX.c.delivered_at.is_(None), queue.free(now))
+        place = case({seq: index for index, seq in enumerate(seqs)}, value=OUTBOX.c.seq)
+        query = select(OUTBOX.c.seq, OUTBOX.c.attempts, message, body).select_from(queue.messages()).where(*there)
         async with self._store.transaction(writing=True) as connection:
-            query = due.order_by(*queue.order(by_age=by_age)).limit(most)
-            rows = (await connection.execute(query.with_for_update(skip_locked=True, of=OUTBOX))).all()
+            query = query.order_by(place).limit(most).with_for_update(skip_locked=True, of=OUTBOX)
+            rows = (await connection.execute(query)).all()
             until = now + timedelta(seconds=lease_s)
             mine = update(OUTBOX).where(OUTBOX.c.seq.in_([row.seq for row in rows]))
             await connection.execute(mine.values(claimed_by=owner, claimed_until=until))
         return [Claim(row.seq, Message(row.id, row.body), row.attempts) for row in rows]
+
+    async def _next(self, receiver: str, now: datetime, most: int, *, by_age: bool) -> list[int]:
+        """Rows to claim; read without a lock, for most looks find nothing."""
+        query = queue.next_ones(receiver, now, self._settings.retry_max_s, most, by_age=by_age)
+        async with self._store.transaction(writing=False) as connection:
+            if await disabled(connection, receiver):
+                return []
+            return list((await connection.execute(query)).scalars())
 
     async def release(self, owner: str, seqs: Collection[int]) -> None:
         """Give claims back that were not tried."""

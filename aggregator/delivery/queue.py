@@ -9,7 +9,7 @@ that a receiver will not take holds up the rest of its matter for ``PATIENT`` at
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 
 from aggregator.delivery.tables import ALERTS, MATTERS, NOTICES, OUTBOX
 
@@ -18,70 +18,61 @@ LONGEST_CLAIM_S = 180
 """A claim that ends later than this from now is one from before the clock was set back."""
 
 
-def due(receiver: str, now: datetime, retry_max_s: float) -> Select[Any]:
-    """Messages that may be tried, in no order.
+def next_ones(receiver: str, now: datetime, retry_max_s: float, most: int, *, by_age: bool) -> Select[Any]:
+    """Numbers of outbox rows that may be tried, in their order, from one pass over what waits for a receiver.
 
-    A time further ahead than any delay means that the clock was set back, and counts as past.
+    ``by_age``: the oldest first, whatever it is about.
     """
-    message = func.coalesce(ALERTS.c.id, NOTICES.c.id).label("id")
-    body = func.coalesce(ALERTS.c.body, NOTICES.c.body).label("body")
+    waiting = _waiting(receiver, now, retry_max_s).subquery()
+    urgent_first = (waiting.c.urgent.desc(), waiting.c.tried.asc(), waiting.c.newest.desc(), waiting.c.seq.asc())
     return (
-        select(OUTBOX.c.seq, OUTBOX.c.attempts, message, body)
-        .select_from(messages())
-        .where(
-            OUTBOX.c.receiver == receiver,
-            OUTBOX.c.delivered_at.is_(None),
-            _come(OUTBOX, now, retry_max_s),
-            _free(OUTBOX, now),
-            ~_behind(receiver, now, retry_max_s),
-        )
+        select(waiting.c.seq)
+        .where(waiting.c.ready == 1, func.coalesce(waiting.c.behind, 0) == 0)
+        .order_by(*((waiting.c.seq.asc(),) if by_age else urgent_first))
+        .limit(most)
     )
 
 
-def order(*, by_age: bool) -> tuple[ColumnElement[Any], ...]:
-    """What goes first; ``by_age``: the oldest, whatever it is about."""
-    if by_age:
-        return (OUTBOX.c.seq.asc(),)
-    severe = and_(MATTERS.c.severity == "critical", MATTERS.c.state != "resolved")
-    urgent = case((or_(severe, NOTICES.c.id.is_not(None)), 1), else_=0)
-    newest = case((severe, func.coalesce(ALERTS.c.created_at, NOTICES.c.created_at)))
-    return urgent.desc(), (OUTBOX.c.attempts > 0).asc(), newest.desc(), OUTBOX.c.seq.asc()
+def free(now: datetime) -> ColumnElement[bool]:
+    """Whether nobody tries a row now."""
+    longest = timedelta(seconds=LONGEST_CLAIM_S)
+    return or_(OUTBOX.c.claimed_until.is_(None), _past(OUTBOX.c.claimed_until, now, longest))
 
 
 def messages() -> Any:
-    """Outbox rows with what they say and what that is about."""
+    """Outbox rows with what they say."""
     alerts = OUTBOX.outerjoin(ALERTS, ALERTS.c.id == OUTBOX.c.alert_id)
-    matters = alerts.outerjoin(MATTERS, MATTERS.c.id == ALERTS.c.episode)
-    return matters.outerjoin(NOTICES, NOTICES.c.id == OUTBOX.c.notice_id)
+    return alerts.outerjoin(NOTICES, NOTICES.c.id == OUTBOX.c.notice_id)
 
 
-def _behind(receiver: str, now: datetime, retry_max_s: float) -> ColumnElement[bool]:
-    """Whether an earlier message of the same matter is being tried, is due, or has not failed often enough."""
-    before, said = OUTBOX.alias("before"), ALERTS.alias("said")
-    in_the_way = or_(before.c.attempts < PATIENT, ~_free(before, now), _come(before, now, retry_max_s))
-    return exists(
-        select(before.c.seq)
-        .select_from(said.join(before, before.c.alert_id == said.c.id))
-        .where(
-            said.c.episode == ALERTS.c.episode,
-            before.c.receiver == receiver,
-            before.c.delivered_at.is_(None),
-            before.c.seq < OUTBOX.c.seq,
-            in_the_way,
-        )
-        .correlate(ALERTS, OUTBOX)
-    )
+def _waiting(receiver: str, now: datetime, retry_max_s: float) -> Select[Any]:
+    """Every row that waits, with what decides about its turn.
 
-
-def _come(outbox: Any, now: datetime, retry_max_s: float) -> ColumnElement[bool]:
+    A time further ahead than any delay means that the clock was set back, and counts as past.
+    """
     longest = timedelta(seconds=retry_max_s + 60)
-    return or_(_past(outbox.c.next_attempt_at, now, longest), outbox.c.attempts == 0)
-
-
-def _free(outbox: Any, now: datetime) -> ColumnElement[bool]:
-    return or_(
-        outbox.c.claimed_until.is_(None), _past(outbox.c.claimed_until, now, timedelta(seconds=LONGEST_CLAIM_S))
+    come = or_(_past(OUTBOX.c.next_attempt_at, now, longest), OUTBOX.c.attempts == 0)
+    severe = and_(MATTERS.c.severity == "critical", MATTERS.c.state != "resolved")
+    # A notice, or an alert of a plain rule, is a matter by itself.
+    matter = func.coalesce(ALERTS.c.episode, OUTBOX.c.alert_id, OUTBOX.c.notice_id)
+    in_the_way = _flag(or_(OUTBOX.c.attempts < PATIENT, ~free(now), come))
+    before = func.max(in_the_way).over(partition_by=matter, order_by=OUTBOX.c.seq, rows=(None, -1))
+    return (
+        select(
+            OUTBOX.c.seq,
+            _flag(and_(come, free(now))).label("ready"),
+            before.label("behind"),
+            _flag(or_(severe, OUTBOX.c.notice_id.is_not(None))).label("urgent"),
+            _flag(OUTBOX.c.attempts > 0).label("tried"),
+            case((severe, ALERTS.c.created_at)).label("newest"),
+        )
+        .select_from(messages().outerjoin(MATTERS, MATTERS.c.id == ALERTS.c.episode))
+        .where(OUTBOX.c.receiver == receiver, OUTBOX.c.delivered_at.is_(None))
     )
+
+
+def _flag(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return case((condition, 1), else_=0)
 
 
 def _past(column: Any, now: datetime, longest: timedelta) -> ColumnElement[bool]:
