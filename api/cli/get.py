@@ -39,11 +39,7 @@ WHAT_IF = ("/v1/accounts/{id}/scenarios", "/v1/accounts/{id}/margin-models")
 """Answered from what the newest report was made from."""
 NO_COMMAND = {
     "/": "the page, for a browser",
-    "/web/app.js": "a part of the page",
-    "/web/charts.js": "a part of the page",
-    "/web/timeline.js": "a part of the page",
-    "/web/plotly.js": "a part of the page",
-    "/web/style.css": "a part of the page",
+    **{endpoint.path: "a part of the page" for endpoint in TABLE if endpoint.path.startswith("/web/")},
 }
 """GET endpoints without a command, and why."""
 

@@ -25,6 +25,7 @@ from api.http.models import (
     Accounts,
     History,
     HistoryRow,
+    HistoryVenue,
     Holdings,
     Liquidation,
     LiquidationLine,
@@ -216,6 +217,8 @@ def _sums(lines: Iterable[VenueLine], key: Callable[[VenueLine], str]) -> tuple[
             equity_usd=_sum(line.equity_usd for line in members),
             mm_requirement_usd=_sum(line.mm_requirement_usd for line in members),
             net_value_usd=_sum(line.net_value_usd for line in members),
+            surplus_usd=_sum(line.surplus_usd for line in members),
+            local_floor_usd=_sum(line.local_floor_usd for line in members),
         )
         for name, members in sorted(grouped.items())
     )
@@ -234,7 +237,7 @@ def _sum(values: Iterable[Decimal | None]) -> Decimal | None:
 def _history_row(stored: Stored) -> HistoryRow:
     content = msgspec.json.decode(stored.body)
     names = set(HistoryRow.model_fields) - {"seq", "time", "complete", "venues"}
-    venues = [{n: line.get(n) for n in HISTORY_VENUE} for line in content["venues"]]
+    venues = [{n: line.get(n) for n in HistoryVenue.model_fields} for line in content["venues"]]
     return HistoryRow.model_validate(
         {
             **{name: content[name] for name in names},
@@ -244,9 +247,6 @@ def _history_row(stored: Stored) -> HistoryRow:
             "venues": venues,
         }
     )
-
-
-HISTORY_VENUE = ("account", "venue", "sub_account", "status", "health", "ttl_s", "ttl_exceeds_s", "ttf_s")
 
 
 def _none_at(found: list[Stored]) -> datetime:

@@ -87,6 +87,9 @@ class Holdings(Frozen):
     equity_usd: Amount | None
     mm_requirement_usd: Amount | None
     net_value_usd: Amount | None
+    surplus_usd: Amount | None
+    local_floor_usd: Amount | None
+    """What has to stay there, because help comes too late for the rest."""
 
 
 class Portfolio(ReportPart):
@@ -184,6 +187,7 @@ class HistoryVenue(Frozen):
     """One venue account at one time."""
 
     account: str
+    chain: str
     venue: str
     sub_account: str
     status: Status
@@ -191,6 +195,7 @@ class HistoryVenue(Frozen):
     ttl_s: Amount | None
     ttl_exceeds_s: Amount | None
     ttf_s: Amount | None
+    ttf_reachable: bool | None
 
 
 class HistoryRow(Frozen):

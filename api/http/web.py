@@ -1,14 +1,16 @@
-"""The dashboard: static files, and the chart library out of its Python package; nothing from elsewhere."""
+"""The dashboard: its files, and the chart library out of its Python package; nothing from elsewhere."""
 
 import asyncio
 import gzip
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from aiohttp import web
 
 from api.http.answer import etag_of, stamped
-from api.http.endpoint import Endpoint, Handler, Scope
+from api.http.endpoint import Body, Endpoint, Handler, Scope
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src data:; "
@@ -21,45 +23,63 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+PAGE, SCRIPT, STYLE = "text/html", "text/javascript", "text/css"
+OWN = {
+    "style.css": "Its look",
+    "app.js": "Its script: who is asked, and when",
+    "live.js": "Its part that follows the stream",
+    "dom.js": "Its part that changes the page",
+    "words.js": "Its words for amounts, times and states",
+    "cards.js": "Its figures and tables",
+    "pictures.js": "Its charts of margin, scenarios and Greeks",
+    "prices.js": "Its chart of price intervals",
+    "help.js": "Its charts of liquidation against help",
+    "plot.js": "Its drawing by the chart library",
+    "map.js": "Its map of chains and routes",
+    "whatif.js": "Its what-if sliders",
+}
+"""Files of the page beside ``index.html``, all under ``/web/``."""
 
 
-def _file(name: str, media: str) -> Handler:
-    body = (files("api") / "web" / name).read_bytes()
+def _own(name: str) -> Traversable:
+    return files("api") / "web" / name
 
-    async def get_file(_: web.Request) -> web.Response:
-        """A file of the page."""
-        return web.Response(body=body, content_type=media, charset="utf-8", headers=_HEADERS)
 
-    get_file.__name__ = "get_" + name.replace(".", "_")
-    return get_file
+def _chart_library() -> Traversable:
+    return files("plotly") / "package_data" / "plotly.min.js"
 
 
 @cache
-def _library() -> tuple[bytes, str, bytes]:
-    """The chart library, its ETag, and it compressed."""
-    body = (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
-    return body, etag_of(body), gzip.compress(body, 6, mtime=0)
+def _kept(place: Callable[..., Traversable], *name: str) -> Body:
+    """A file with its ETag, and compressed."""
+    plain = place(*name).read_bytes()
+    return Body(plain, etag_of(plain), gzip.compress(plain, 6, mtime=0))
 
 
-async def get_plotly(request: web.Request) -> web.Response:
-    """The chart library of the page."""
-    body, etag, packed = await asyncio.to_thread(_library)
-    answer = stamped(request, body, etag, packed=packed)
-    answer.headers.update(_HEADERS | {"Cache-Control": "max-age=86400"})
-    if answer.status == 200:
-        answer.headers["Content-Type"] = "text/javascript; charset=utf-8"
-    return answer
+def _file(operation: str, media: str, place: Callable[..., Traversable], *name: str) -> Handler:
+    async def get_file(request: web.Request) -> web.Response:
+        """A file of the page; megabytes are read and compressed beside the event loop, once."""
+        body = await asyncio.to_thread(_kept, place, *name)
+        answer = stamped(request, body.plain, body.etag, packed=body.packed)
+        answer.headers.update(_HEADERS)
+        if answer.status == 200:
+            answer.headers["Content-Type"] = f"{media}; charset=utf-8"
+        return answer
+
+    get_file.__name__ = f"get_{operation}"
+    return get_file
 
 
-_PAGE, _SCRIPT = "text/html", "text/javascript"
+def _part(name: str, summary: str) -> Endpoint:
+    media = STYLE if name.endswith(".css") else SCRIPT
+    handler = _file(name.replace(".", "_"), media, _own, name)
+    return Endpoint("GET", f"/web/{name}", handler, Scope.OPEN, summary, "page", media=media)
+
+
+_PAGE = _file("index_html", PAGE, _own, "index.html")
+_LIBRARY = _file("plotly", SCRIPT, _chart_library)
 ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint("GET", "/", _file("index.html", _PAGE), Scope.OPEN, "The dashboard", "page", media=_PAGE),
-    Endpoint("GET", "/web/app.js", _file("app.js", _SCRIPT), Scope.OPEN, "Its script", "page", media=_SCRIPT),
-    Endpoint("GET", "/web/charts.js", _file("charts.js", _SCRIPT), Scope.OPEN, "Its pictures", "page",
-             media=_SCRIPT),
-    Endpoint("GET", "/web/timeline.js", _file("timeline.js", _SCRIPT), Scope.OPEN, "Its history", "page",
-             media=_SCRIPT),
-    Endpoint("GET", "/web/plotly.js", get_plotly, Scope.OPEN, "Its chart library", "page", media=_SCRIPT),
-    Endpoint("GET", "/web/style.css", _file("style.css", "text/css"), Scope.OPEN, "Its look", "page",
-             media="text/css"),
-)  # fmt: skip
+    Endpoint("GET", "/", _PAGE, Scope.OPEN, "The dashboard", "page", media=PAGE),
+    *(_part(name, summary) for name, summary in OWN.items()),
+    Endpoint("GET", "/web/plotly.js", _LIBRARY, Scope.OPEN, "Its chart library", "page", media=SCRIPT),
+)

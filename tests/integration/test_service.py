@@ -20,12 +20,12 @@ LIMIT_S = 30
 
 
 @asynccontextmanager
-async def running(world, database: str, hook_url: str, **more):
+async def running(world, database: str, hook_url: str, *, scan_interval_s: float = 0.3, **more):
     """The service as `serve` runs it; gives its URL and its store."""
     settings = devnet_settings(
         world.state_dir,
         database=database,
-        service={"scan_interval_s": 0.3, "port": 0},
+        service={"scan_interval_s": scan_interval_s, "port": 0},
         webhooks=[{"name": "desk", "url": hook_url, "secret": SECRET, "allow_private": True}],
         delivery={"retry_base_s": 0.1},
         **more,
