@@ -1,6 +1,8 @@
 """Whatever the chain does, whenever the process dies: the index is what a fresh read of the canonical chain is."""
 
 import asyncio
+import tracemalloc
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -149,3 +151,23 @@ def test_reorg_of_any_depth_is_taken_back_exactly(depth):
         await store.close()
 
     asyncio.run(run())
+
+
+def test_memory_of_a_backfill_is_flat_in_its_range():
+    """Four times the blocks and logs of the same accounts: what lies in memory at most is one range of them."""
+
+    async def peak_of(count: int) -> int:
+        source = ToyChain(A)
+        source.mine(*[tuple((who, 1) for who in range(1, 11)) for _ in range(count)])
+        store = await Store.open("sqlite+aiosqlite://")
+        try:
+            tracemalloc.start()
+            await settle(indexer(source, SqlIndexStore(store), events=deque(maxlen=1), most_blocks=25))
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+            await store.close()
+
+    asyncio.run(peak_of(50))  # what is made once: statements, caches
+    short, long = asyncio.run(peak_of(200)), asyncio.run(peak_of(800))
+    assert long < 1.75 * short  # garbage of the database's statements waits for the collector
