@@ -1,6 +1,6 @@
 """Answering what-if questions: the world as it was read, changed, and handed to the maker of reports."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -64,7 +64,7 @@ class WhatIf:
         paused = world.paused | standing(asked.changes.paused_bridges, model)
         accounts, moved_book = self._after(asked.changes, base, book, model.routes)
         after_world = replace(world, paused=paused, routes=None)
-        after = self._make(changed, after_world, accounts, moved_book, asked.portfolio or HYPOTHETICAL)
+        after = self._make(changed, after_world, accounts, moved_book)
         return _simulated(before, after)
 
     # --- where the question begins ---
@@ -84,7 +84,8 @@ class WhatIf:
         known = set(self.maker.model.chains)
         if strange := [account_chain(i) for i in names if account_chain(i) not in known]:
             raise CannotSimulate(f"accounts.account: {strange[0]} is none of the model's chains {sorted(known)}")
-        return replace(world, portfolios=Portfolios({asked.portfolio or HYPOTHETICAL: tuple(names)}))
+        own = tuple(_of(read, frozenset(ids)) for read in world.reads)
+        return replace(world, portfolios=Portfolios({asked.portfolio or HYPOTHETICAL: tuple(names)}), reads=own)
 
     def _book(self, world: World, asked: Simulation) -> PriceBook:
         book = world.book
@@ -98,9 +99,7 @@ class WhatIf:
 
     def _accounts(self, asked: Simulation, world: World, book: PriceBook) -> tuple[VenueAccount, ...]:
         """Accounts as they are, at the question's own prices, beside the hypothetical ones."""
-        (members,) = world.portfolios.members.values()
-        mine = set(members) if asked.portfolio is not None else set()
-        found = [a for read in world.reads for a in read.accounts if a.account in mine]
+        found = [a for read in world.reads for a in read.accounts]
         settings = self.maker.model.settings
         making = Maker(self.maker.registry, book, settings.haircut_crypto, settings.haircut_stable)
         new = [making.account(item, self._block(world, item.account)) for item in asked.accounts]
@@ -191,23 +190,18 @@ class WhatIf:
     ) -> MarginReport:
         """The report of the world as it is; of a stored portfolio it is made once per world."""
         if asked.portfolio is None or asked.accounts or asked.prices:
-            return self._make(self.maker, world, base, book, asked.portfolio or HYPOTHETICAL)
+            return self._make(self.maker, world, base, book)
         read, kept = self.worlds[asked.portfolio], self._before.get(asked.portfolio)
         if kept is None or kept[0] is not read:
             while len(self._before) >= BEFORE_KEPT:
                 self._before.pop(next(iter(self._before)))
-            kept = self._before[asked.portfolio] = (
-                read,
-                self._make(self.maker, world, base, book, asked.portfolio),
-            )
+            kept = self._before[asked.portfolio] = (read, self._make(self.maker, world, base, book))
         return kept[1]
 
     def _make(
-        self, maker: ReportMaker, world: World, accounts: Sequence[VenueAccount], book: PriceBook, name: str
+        self, maker: ReportMaker, world: World, accounts: Sequence[VenueAccount], book: PriceBook
     ) -> MarginReport:
-        mine = set(world.portfolios.accounts(name))
-        failures = tuple(f for read in world.reads for f in read.failures if f.account in mine)
-        read = ReadResult(tuple(accounts), failures)
+        read = ReadResult(tuple(accounts), tuple(f for read in world.reads for f in read.failures))
         (report,) = maker.make(replace(world, reads=(read,), book=book))
         return report
 
@@ -225,6 +219,14 @@ class WhatIf:
                 self._models.pop(next(iter(self._models)))
             self._models[key] = model
         return self._models[key]
+
+
+def _of(read: ReadResult, accounts: Collection[AccountId]) -> ReadResult:
+    """What was read of these accounts: a scan reads those of others beside them, and nobody is told of theirs."""
+    return ReadResult(
+        tuple(account for account in read.accounts if account.account in accounts),
+        tuple(failure for failure in read.failures if failure.account in accounts),
+    )
 
 
 def _moved(
