@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 BATCH: Final = 20_000
 """Rows handed to the driver at once: bounds the memory of a large write."""
+IN_CACHE: Final = 300
+"""Rows that are turned into columns at once: as many as the processor has at hand."""
 FEW: Final = 50
 """Below this a COPY costs more than it saves."""
 
@@ -88,5 +90,6 @@ def _converters(dialect: Dialect, table: Table, columns: Sequence[str]) -> list[
 
 def _converted(convert: Sequence[_Converter], rows: Sequence[Row]) -> Iterator[Row]:
     """Rows with their values converted, each when the driver asks for it: in its own thread, and none is kept."""
-    columns = zip(convert, zip(*rows, strict=True), strict=True)
-    return zip(*(values if one is None else map(one, values) for one, values in columns), strict=True)
+    for start in range(0, len(rows), IN_CACHE):
+        columns = zip(convert, zip(*rows[start : start + IN_CACHE], strict=True), strict=True)
+        yield from zip(*(values if one is None else map(one, values) for one, values in columns), strict=True)

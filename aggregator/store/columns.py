@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Numeric, String
@@ -52,6 +53,7 @@ def _utc(value: datetime) -> datetime:
     return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
+@lru_cache(maxsize=256)  # what is written together is mostly of one time
 def _sqlite_text(value: datetime | None) -> str | None:
     """As SQLAlchemy stores a time: its digits to the microsecond, without a zone."""
     return None if value is None else _utc(value).isoformat(" ", "microseconds").removesuffix("+00:00")
