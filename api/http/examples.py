@@ -113,7 +113,7 @@ BY_NAME: dict[str, Any] = {
     "origin": "package", "figure": "status", "when": "", "fire": "WATCH", "clear": "SAFE", "firing": "",
     "missing": "", "missing_told_by": "data", "model": "pm2-grid+empirical", "model_version": "1", "version": "1",
     "code_version": "0.1.0", "signer": ACCOUNT, "sources": "chainlink", "finality": "latest", "staleness_s": "4",
-    "degraded": "", "type": "string", "primaryType": "MarginStatement", "sub_account": "", "reaction": "person",
+    "degraded": "", "type": "string", "primaryType": "Statement", "sub_account": "", "reaction": "person",
     "im_factor": "1.25", "haircut_crypto": "0.2", "haircut_stable": "0.02", "what": "price of LINK",
     "change": "opened", "episode": "alt_00000000000000000000000000000001", "acknowledged_by": "key_0123456789ab",
     "no_route": "eip155:1 to eip155:10", "portfolios": "desk", "kind": "webhook", "target": "desk",

@@ -4,7 +4,9 @@ import asyncio
 import gzip
 import json
 import random
+import resource
 import time
+import zlib
 
 import aiohttp
 import pytest
@@ -109,6 +111,16 @@ async def test_an_oversized_body_without_a_length_is_cut_off(client):
 
     response = await client.post(SET, data=endless(), headers={"Content-Type": "application/json"})
     assert response.status == 413
+
+
+async def test_a_small_body_that_unpacks_to_a_large_one_is_cut_off(client):
+    packer = zlib.compressobj(wbits=31)
+    packed = b"".join(packer.compress(bytes(1_000_000)) for _ in range(200)) + packer.flush()
+    assert len(packed) < 250_000
+    sent = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert (await client.post(SET, data=packed, headers=sent)).status == 413
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40_000, "kB: it was not unpacked whole"
 
 
 async def test_a_body_that_drips_is_given_up(client):
