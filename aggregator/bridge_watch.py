@@ -76,6 +76,8 @@ class BridgeWatch:
             while True:
                 try:
                     await self._whole(session)
+                    if failing:
+                        log.info("bridges are looked at again")
                     failing = False
                 except Exception as error:  # noqa: BLE001 - the laws that are known stand until it works again
                     if not failing:
@@ -212,6 +214,8 @@ class BridgeWatch:
         before = self.desk.watched.get(chain)
         if reason and (before is None or not before.reason):
             log.warning("transfers of %s cannot be followed: %s", chain, reason)
+        if not reason and before is not None and before.reason:
+            log.info("transfers of %s are followed again", chain)
         metrics.BRIDGE_WATCH.labels(chain=chain).set(0 if reason else 1)
         last = before.block if block is None and before is not None else block
         self.desk.watched[chain] = Watched(utc_now(), last, reason)

@@ -65,8 +65,8 @@ class WsWire:
         asked = {next(self._ids): loop.create_future() for _ in requests}
         self._waiting |= asked
         try:
-            await _unbroken(_write(socket, zip(asked, requests, strict=True)))
             async with asyncio.timeout(self._limits.timeout_s):
+                await _unbroken(_write(socket, zip(asked, requests, strict=True)))
                 found = await asyncio.gather(*asked.values())
         except TimeoutError:
             raise EndpointUnreachable(f"{self._name}: no answer in {self._limits.timeout_s:g} s") from None

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
@@ -192,7 +193,10 @@ async def ids(watch):
     return {one.deposit_id for one in await watch.log.awaited(chain_id(OPTIMISM), 0)}
 
 
-async def test_a_fill_that_nobody_saw_is_forgotten_and_a_chain_that_fails_is_said(devnet_snapshot, tmp_path):
+async def test_a_fill_that_nobody_saw_is_forgotten_and_a_chain_that_fails_is_said(
+    devnet_snapshot, tmp_path, caplog
+):
+    caplog.set_level(logging.INFO, "aggregator.bridge_watch")
     world, database = devnet_snapshot, f"sqlite+aiosqlite:///{tmp_path / 'gap.db'}"
     pool, there = world.chains[BASE].across, world.chains[OPTIMISM].across
     async with watching(world, database) as (watch, wired, session):
@@ -209,8 +213,16 @@ async def test_a_fill_that_nobody_saw_is_forgotten_and_a_chain_that_fails_is_sai
         chains = wired.settings.chains
         less = chains | {short: chains[short].model_copy(update={"log_lookback_blocks": 1})}
         watch._wired = replace(wired, settings=wired.settings.model_copy(update={"chains": less}))
-        watch._pools[chain_id(ARBITRUM)]._pool = "0x" + "11" * 20  # no contract: no transfers is not what it says
+        elsewhere = watch._pools[chain_id(ARBITRUM)]
+        its, elsewhere._pool = elsewhere._pool, "0x" + "11" * 20  # no contract: it does not say "no transfers"
+        await watch.round(session)
         await watch.round(session)
         assert relay.deposit_id not in await ids(watch)
         assert watch.desk.watched[short].reason == ""
         assert "0 bytes" in watch.desk.watched[chain_id(ARBITRUM)].reason
+        elsewhere._pool = its
+        for _ in range(2):
+            await watch.round(session)
+        assert watch.desk.watched[chain_id(ARBITRUM)].reason == ""
+        told = [record.msg for record in caplog.records if "follow" in record.msg and "transfers of" in record.msg]
+        assert told == ["transfers of %s cannot be followed: %s", "transfers of %s are followed again"]
