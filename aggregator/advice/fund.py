@@ -44,6 +44,8 @@ class _Source:
     holder: VenueAccount
     token: AssetInfo
     leg: Position
+    free: Decimal
+    """What may leave its holder, in whatever tokens, dollars."""
     usd: Decimal
     calm: Knots
     bad: Knots
@@ -81,10 +83,15 @@ def _fund(scene: Scene, need: Need, quoted_at: dict[ChainId, int], *, others: bo
         return None
     token, leg = target
     left, pieces, lag = need.usd * SPARE, list[Piece](), AT_ONCE
+    free: dict[str, Decimal] = {}
     for source in _sources(scene, need, token, others=others):
         if left <= 0:
             break
-        amount = min(left, source.usd) if source.pool is None else min(left / source.kept, source.usd)
+        wanted = left if source.pool is None else left / source.kept
+        amount = min(wanted, source.usd, free.setdefault(source.holder.id, source.free))
+        if amount <= LEAST_USD:
+            continue
+        free[source.holder.id] -= amount  # shared by all its tokens, and by all ways that they may go
         pieces += _send(scene, need, source, token, leg, amount, quoted_at)
         left -= amount * source.kept
         lag = both_days(scene, source.calm, source.bad)
@@ -127,9 +134,11 @@ def _held(scene: Scene, need: Need, account: VenueAccount, token: AssetInfo) -> 
         if arriving.asset != token.asset and pool is None:
             continue
         if here is there:
-            yield _Source(account, info, leg, usd, *at_home(scene, account.at.chain), arriving, pool)
+            yield _Source(account, info, leg, free, usd, *at_home(scene, account.at.chain), arriving, pool)
         else:
-            yield from _by_bridge(scene, need, _Source(account, info, leg, usd, AT_ONCE, AT_ONCE, arriving, pool))
+            yield from _by_bridge(
+                scene, need, _Source(account, info, leg, free, usd, AT_ONCE, AT_ONCE, arriving, pool)
+            )
 
 
 def _free(scene: Scene, account: VenueAccount, place: int) -> Decimal:
@@ -162,13 +171,14 @@ def _send(
         yield piece(StepKind.WITHDRAW, holder, source.token, raw, ZERO, now, calls)
     arriving = raw
     if source.bridge:
-        arriving = across.received_raw(raw, source.fee_bps)
+        arriving = across.received_raw(raw, source.fee_bps, source.token, source.arriving)
         to = need.account.at.chain
         calls = across.deposit(
             account_address(holder.account), here, source.token, source.arriving, to, raw, source.fee_bps,
             quoted_at[holder.at.chain],
         )  # fmt: skip
-        fee = Decimal(raw - arriving).scaleb(-source.token.decimals)
+        came = Decimal(arriving).scaleb(-source.arriving.decimals)
+        fee = Decimal(raw).scaleb(-source.token.decimals) - came
         yield piece(StepKind.BRIDGE, holder, source.token, raw, fee, later, calls, f"across to {to}")
     there, owner = scene.deployments[need.account.at.chain], account_address(need.account.account)
     if source.pool is not None:

@@ -73,7 +73,7 @@ def take_out(account: VenueAccount, here: ChainDeployment, token: AssetInfo, leg
         case "synthetix-perps-v2":
             return synthetix.withdraw(account, raw)
         case "lyra-v1":
-            return lyra.withdraw(account, here, raw)
+            return lyra.withdraw(account, here, token, raw)
         case _:
             return ()
 

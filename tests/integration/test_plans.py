@@ -6,6 +6,7 @@ import pytest
 
 from aggregator.advice import moves, reduce
 from aggregator.advice.model import StepKind
+from chains.accounts import PositionKind
 from chains.devnet import tokens
 from chains.devnet.anvil import AnvilError
 from risk.status import Status
@@ -159,9 +160,12 @@ async def test_quote_goes_into_a_short_and_out_again_and_part_of_it_is_bought_ba
 
     accounts, deployments = await accounts_of(world, name)
     account = accounts[moves.LYRA, "ETH-1"]
+    here = deployments[account.at.chain]
+    (held,) = [leg for leg in account.positions if leg.kind is PositionKind.COLLATERAL]
+    token = here.asset(held.asset)
     free = int(account.withdrawable_usd.scaleb(18))
     for raw, goes in ((int(free * 1.001), False), (int(free * 0.999), True)):
-        (call,) = moves.take_out(account, deployments[account.at.chain], None, leg_of(account), raw)
+        (call,) = moves.take_out(account, here, token, leg_of(account), raw)
         if goes:
             send(world, call)
         else:

@@ -1,6 +1,6 @@
 """Unsigned calls of Across: the deposit, and the fill that a relayer sends (for simulations on forks)."""
 
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final
 
 from chains.caip import Address, ChainId, asset_address, chain_number
@@ -30,7 +30,7 @@ def deposit(
     keep. If nobody fills within four hours the deposit comes back.
     """
     pool = origin.venues[VENUE]["spoke_pool"]
-    least = received_raw(raw, fee_bps)
+    least = received_raw(raw, fee_bps, sent, received)
     token, there = asset_address(sent.asset), asset_address(received.asset)
     call = _DEPOSIT.call(
         pool, to_word(owner), to_word(owner), to_word(token), to_word(there), raw, least,
@@ -42,12 +42,16 @@ def deposit(
     )
 
 
-def received_raw(raw: int, fee_bps: float) -> int:
-    """What arrives of ``raw``, the fee rounded up; raises ValueError where nothing would."""
+def received_raw(raw: int, fee_bps: float, sent: AssetInfo, received: AssetInfo) -> int:
+    """Units of ``received`` that arrive for ``raw`` units of ``sent``, the fee rounded up.
+
+    A token may have other decimals on another chain. Raises ValueError where nothing would arrive.
+    """
     fee = (Decimal(raw) * Decimal(str(fee_bps)) / 10_000).to_integral_value(ROUND_CEILING)
-    if raw <= 0 or fee_bps < 0 or fee >= raw:
+    least = int((raw - fee).scaleb(received.decimals - sent.decimals).to_integral_value(ROUND_FLOOR))
+    if raw <= 0 or fee_bps < 0 or least <= 0:
         raise ValueError(f"fee_bps: {fee_bps} of {raw} units leaves nothing")
-    return raw - int(fee)
+    return least
 
 
 def fill(deposited: Deposit, pool: Address, relayer: Address) -> Call:

@@ -22,20 +22,25 @@ _CLOSE: Final = Function(f"closePosition{_TRADE}")
 _ADD: Final = Function("addCollateral(uint256,uint256)")
 PRICE_SLACK, SPOT_SLACK = Decimal("0.1"), Decimal("0.02")
 NO_LIMIT: Final = 2**256 - 1
+DECIMALS: Final = 18
 
 
 def deposit(
     account: VenueAccount, deployment: ChainDeployment, token: AssetInfo, raw: int
 ) -> tuple[Transaction, ...]:
-    """Add collateral to the short."""
+    """Add collateral to the short; raises ValueError for a token whose units are not the market's."""
+    _in_wads(token)
     market, leg = _market(account, deployment), _leg(account)
     call = _ADD.call(market, _number(leg, "position_id"), raw)
     about = f"add {raw} units of {token.symbol} to position {leg.details['position_id']}"
     return paid(account, token, raw, call, about)
 
 
-def withdraw(account: VenueAccount, deployment: ChainDeployment, raw: int) -> tuple[Transaction, ...]:
-    """Take collateral out of the short: a trade of nothing that leaves the rest."""
+def withdraw(
+    account: VenueAccount, deployment: ChainDeployment, token: AssetInfo, raw: int
+) -> tuple[Transaction, ...]:
+    """Take collateral out of the short: a trade of nothing that leaves the rest. Raises like ``deposit``."""
+    _in_wads(token)
     leg, left = _leg(account), _collateral(account) - raw
     call = _OPEN.call(_market(account, deployment), _trade(leg, 0, left, 0, NO_LIMIT))
     about = f"leave {left} units of collateral in position {leg.details['position_id']}"
@@ -66,7 +71,8 @@ def reduce(account: VenueAccount, deployment: ChainDeployment, share: Decimal) -
 def buy(
     account: VenueAccount, deployment: ChainDeployment, leg: Position, quote: AssetInfo, amount: int
 ) -> tuple[Transaction, ...]:
-    """Buy options of the strike and kind of a short, as a position of their own."""
+    """Buy options of the strike and kind of a short, as a position of their own. Raises like ``deposit``."""
+    _in_wads(quote)
     market = _market(account, deployment)
     kind = OptionType.LONG_CALL if OptionType[leg.details["type"].upper()].is_call else OptionType.LONG_PUT
     cost = worst_cost(account, leg, amount)
@@ -86,6 +92,11 @@ def sell(
     call = _CLOSE.call(_market(account, deployment), _trade(leg, amount, 0, least, NO_LIMIT))
     about = f"sell {Decimal(amount).scaleb(-18):f} of {leg.label}"
     return (sent(account, call, about),)
+
+
+def _in_wads(token: AssetInfo) -> None:
+    if token.decimals != DECIMALS:
+        raise ValueError(f"{token.symbol}: amounts here have {DECIMALS} decimals, this token has {token.decimals}")
 
 
 def worst_cost(account: VenueAccount, leg: Position, amount: int) -> int:

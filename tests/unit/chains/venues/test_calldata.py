@@ -25,6 +25,7 @@ OWNER = Address("0x70997970C51812dc3A010C7d01b50e0d17dc79C8")
 TOKEN = Address("0x7F5c764cBc14f9669B88837ca1490cCa17c31607")
 POOL = Address("0x794a61358D6845594F94dc1DB02A252b5b4814aD")
 USDC = AssetInfo(erc20(CHAIN, TOKEN), "USDC", 6, "USDC", "USDC", "", "USD")
+SUSD = AssetInfo(erc20(CHAIN, TOKEN), "sUSD", 18, "sUSD", "sUSD", "", "USD")
 BASE = erc20(CHAIN, Address("0x8C835DFaA34e2AE61775e80EE29E2c724c6AE2BB"))
 VENUES = {
     VenueId("perp-v2"): {"vault": POOL, "clearing_house": POOL},
@@ -105,7 +106,31 @@ def test_bridge_pays_the_same_address_and_rounds_the_fee_up():
 @pytest.mark.parametrize(("raw", "fee_bps"), [(0, 5.0), (100, 10_000.0), (100, 20_000.0), (100, -1.0), (1, 5.0)])
 def test_a_fee_that_leaves_nothing_is_refused(raw, fee_bps):
     with pytest.raises(ValueError, match="leaves nothing"):
-        across.received_raw(raw, fee_bps)
+        across.received_raw(raw, fee_bps, USDC, USDC)
+
+
+@pytest.mark.parametrize(("decimals", "least"), [(6, 999_500), (18, 999_500 * 10**12), (4, 9_995), (0, None)])
+def test_what_arrives_is_in_the_units_of_the_token_there(decimals, least):
+    """USDC has 18 decimals on BNB Smart Chain; the deposit's output amount is what a relayer has to pay."""
+    there = AssetInfo(erc20(OTHER, POOL), "USDC", decimals, "USDC", "USDC", "", "USD")
+    if least is None:
+        with pytest.raises(ValueError, match="leaves nothing"):
+            across.deposit(OWNER, HERE, USDC, there, OTHER, 1_000_000, 5.0, 1_700_000_000)
+        return
+    _, call = across.deposit(OWNER, HERE, USDC, there, OTHER, 1_000_000, 5.0, 1_700_000_000)
+    assert int.from_bytes(call.data[4 + 4 * 32 : 4 + 5 * 32]) == 1_000_000
+    assert int.from_bytes(call.data[4 + 5 * 32 : 4 + 6 * 32]) == least
+
+
+def test_a_token_of_other_units_than_the_option_market_s_is_refused():
+    of = option(-(2 * WAD), "short_call_quote", 5000 * WAD)
+    for asked in (
+        lambda: lyra.deposit(of, HERE, USDC, 9),
+        lambda: lyra.withdraw(of, HERE, USDC, 9),
+        lambda: lyra.buy(of, HERE, of.positions[0], USDC, WAD),
+    ):
+        with pytest.raises(ValueError, match="decimals"):
+            asked()
 
 
 # --- Synthetix: one signed amount in and out, a bound on the price ---
@@ -218,15 +243,15 @@ def test_closing_a_short_leaves_the_collateral_less_what_it_may_cost():
 
 def test_collateral_goes_in_by_position_and_out_by_what_is_left():
     of = option(-10 * WAD, "short_put_quote", 5000 * WAD)
-    _, into = lyra.deposit(of, HERE, USDC, 9)
+    _, into = lyra.deposit(of, HERE, SUSD, 9)
     assert decode(["uint256", "uint256"], into.data[4:]) == (3, 9)
-    (out,) = lyra.withdraw(of, HERE, 1000 * WAD)
+    (out,) = lyra.withdraw(of, HERE, SUSD, 1000 * WAD)
     assert trade(out)[:6] == (7, 3, 1, 4, 0, 4000 * WAD)
 
 
 def test_options_are_bought_as_a_position_of_their_own_and_sold_for_no_less_than_a_bound():
     of = option(-10 * WAD, "short_call_quote", 5000 * WAD)
-    allow, buy = lyra.buy(of, HERE, of.positions[0], USDC, 2 * WAD)
+    allow, buy = lyra.buy(of, HERE, of.positions[0], SUSD, 2 * WAD)
     assert decode(["address", "uint256"], allow.data[4:]) == (POOL.lower(), 340 * WAD)
     assert trade(buy) == (7, 0, 1, 0, 2 * WAD, 0, 0, 340 * WAD)
     held = option(10 * WAD, "long_call")
