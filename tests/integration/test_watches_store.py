@@ -152,6 +152,26 @@ async def test_quiet_hours_let_only_the_urgent_through(store):
     assert await outbox(store) == [worse.id]
 
 
+async def test_hours_without_any_exception_delay_a_breach_and_hide_it_from_no_list(store):
+    """WHEN is 04:04 in Berlin: the hours end 56 minutes later."""
+    all_quiet = WatchChange(quiet=Quiet(start=time(0), end=time(5), zone="Europe/Berlin", override=None))
+    watching, log, after = Watching(WatchBook({"status": all_quiet})), AlertLog(store), 57 * 60
+    begun = [await store.append([at(0, Status.LIQUIDATABLE, name)], watching, HOOK) for name in ("desk", "brief")]
+    (breach,), (short,) = begun
+    for seconds in (60, 70):
+        ended = await store.append([at(seconds, name="brief")], watching, HOOK)
+    (ended,) = ended
+    assert await outbox(store) == []
+    assert [one.alert.id for one in await log.page(["desk", "brief"], state="open")] == [breach.id]
+    assert [one.alert.id for one in await log.page(["desk", "brief"])] == [ended.id, short.id, breach.id]
+    (told,) = await store.append([at(after, Status.LIQUIDATABLE)], watching, HOOK)
+    assert (told.change, told.episode, told.severity) == ("held", breach.id, "critical")
+    assert "kept back until now" in told.reason
+    assert await store.append([at(after, name="brief")], watching, HOOK) == ()
+    assert await outbox(store) == [told.id]
+    assert [one.life.state for one in await log.page(["brief"])] == ["resolved", "resolved"]
+
+
 async def test_changes_of_one_portfolio_leave_the_others_alone(store):
     book = WatchBook()
     watching, desk = Watching(book), WatchDesk(store, book)
