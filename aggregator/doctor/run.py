@@ -8,7 +8,7 @@ from aggregator.doctor.contracts import contracts
 from aggregator.doctor.database import database
 from aggregator.doctor.finding import Finding, failing, tried
 from aggregator.doctor.heads import clocks, head
-from aggregator.doctor.receivers import receivers
+from aggregator.doctor.receivers import reached, receivers
 from aggregator.wiring import Wired, wire
 from chains.cut import cut
 from chains.evm.client import EvmClient
@@ -39,6 +39,7 @@ async def examine(settings: Settings) -> tuple[Finding, ...]:
         *prices,
         *stored,
         *receivers(settings),
+        *await reached(settings),
     )
 
 
