@@ -12,7 +12,9 @@ from chains.evm.abi import Function
 from chains.evm.batch import Batch
 from chains.protocols import ChainClient
 from chains.types import BlockRef
-from chains.venues import aave, lyra, morpho, perp, synthetix
+from chains.venues import aave, compound, gmx, lyra, morpho, perp, synthetix
+from chains.venues.compound.reader import ASSET, BASE_FEED, BASE_TOKEN, COUNT
+from chains.venues.gmx import layout
 
 NOWHERE: Final = Address("0x" + "0" * 40)
 MORPHO_DECIMALS: Final = 36
@@ -79,6 +81,7 @@ async def price_points(
         _add(sources, feed.proxy, _factor_of_key(deployment, feed.price_key))
     finders = {
         aave.VENUE: _aave_sources, synthetix.VENUE: _synthetix_sources, lyra.VENUE: _lyra_sources,
+        compound.VENUE: _compound_sources, gmx.VENUE: _gmx_sources,
     }  # fmt: skip
     for venue, find in finders.items():
         if venue in deployment.venues:
@@ -169,6 +172,37 @@ async def _lyra_sources(client: ChainClient, deployment: ChainDeployment, at: Bl
     found = await _answers(client, at, second, markets)
     factors = (_factor(deployment, names[f"{market}.base_asset"]) for market in markets)
     return _by_factor(zip(found, factors, strict=True))
+
+
+async def _compound_sources(client: ChainClient, deployment: ChainDeployment, at: BlockRef) -> Sources:
+    """Feeds of the base and of every collateral, market by market."""
+    first, second = Batch(), Batch()
+    markets = deployment.venues[compound.VENUE]
+    for market, comet in markets.items():
+        for function in (BASE_TOKEN, BASE_FEED, COUNT):
+            first.ask((market, function.name), function, comet)
+    await first.run(client, at)
+    for market, comet in markets.items():
+        for i in range(first.value((market, COUNT.name))):
+            second.ask((market, i), ASSET, comet, i)
+    await second.run(client, at)
+    pairs = [(first.value((m, BASE_FEED.name)), first.value((m, BASE_TOKEN.name))) for m in markets]
+    for market in markets:
+        structs = (second.value((market, i)) for i in range(first.value((market, COUNT.name))))
+        pairs += [(feed, token) for _, token, feed, *_ in structs]
+    return _by_factor((feed, _factor(deployment, token)) for feed, token in pairs)
+
+
+async def _gmx_sources(client: ChainClient, deployment: ChainDeployment, at: BlockRef) -> Sources:
+    """Feeds that the data store names for registered tokens."""
+    tokens = [
+        asset_address(i.asset) for i in deployment.assets if i.asset.startswith(f"{deployment.chain}/erc20:")
+    ]
+    store, batch = deployment.venues[gmx.VENUE]["data_store"], Batch()
+    for token in tokens:
+        batch.ask(token, layout.ADDRESS, store, layout.key_of("PRICE_FEED", token))
+    found = await _answers(client, at, batch, tokens)
+    return _by_factor(zip(found, (_factor(deployment, token) for token in tokens), strict=True))
 
 
 def _by_factor(pairs: Iterable[tuple[Address, str | None]]) -> Sources:

@@ -18,6 +18,7 @@ from tests.kit.lone_chain import lone_chain
 from tests.kit.lone_venue import Bench, at_venue, bench, close, pass_time, total
 from tests.kit.venue_contract import venue_contract
 from tests.kit.venue_reads import cut_of, deployment_of
+from tests.kit.verify_venue import verified
 
 pytestmark = pytest.mark.devnet
 
@@ -207,3 +208,20 @@ async def test_a_missing_market_is_said(chain: tuple[ChainContext, Anvil, Contra
     async with bench(ctx, node, CompoundReader, VENUE, nowhere) as reading:
         result = await reading.read(ctx.deployer.accounts[1])
     assert [failure.reason for failure in result.failures] == ["no_code"]
+
+
+async def test_the_model_is_the_contract_after_a_move_of_its_feeds(venue: tuple[Contract, Bench], chain) -> None:
+    comet, reading = venue
+    users = [
+        put(reading, comet, 1, "-20000", WETH="10"),
+        put(reading, comet, 2, "-61234.567891", WETH="3.3", WBTC="1.5"),
+    ]
+    names = {"cUSDCv3": Address(comet.address)}
+    crash, other = (
+        {"ETH": Decimal("-0.4"), "BTC": Decimal("-0.35")},
+        {"ETH": Decimal("0.21"), "USDC": Decimal("-0.03")},
+    )
+    rows = await verified(reading, chain[1].http_url, VENUE, names, users, crash, other)
+    assert len(rows) == 4
+    assert all(row.ok for row in rows), rows
+    assert {row.contract_liquidatable for row in rows} == {True, False}

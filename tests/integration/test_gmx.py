@@ -23,6 +23,7 @@ from tests.kit.lone_chain import lone_chain
 from tests.kit.lone_venue import Bench, at_venue, bench, close, total
 from tests.kit.venue_contract import venue_contract
 from tests.kit.venue_reads import cut_of, deployment_of
+from tests.kit.verify_venue import verified
 
 pytestmark = pytest.mark.devnet
 
@@ -222,3 +223,16 @@ async def test_the_emitters_events_name_whose_position_changed_and_nobody_else(v
     assert [EVENTS.dirty_accounts(log) for log in logs] == [{user}, frozenset(), {user}]
     assert [EVENTS.names(log) is None for log in logs] == [False, True, False]
     assert await EVENTS.contracts(reading.client, {"reader": user}, head) == frozenset()
+
+
+async def test_the_model_is_the_contract_after_a_move_of_its_feeds(venue: tuple[Venue, Bench], chain) -> None:
+    world, reading = venue
+    users = [
+        world.put(1, "WETH", "60000", "20", "2.5", cost="0.01", impact="-55.5"),
+        world.put(2, "USDC", "30000.123", "10.00004", "3100.5", long=False, cost="12.345678"),
+    ]
+    falls, rises = {"ETH": Decimal("-0.1")}, {"ETH": Decimal("0.11")}
+    rows = await verified(reading, chain[1].http_url, VENUE, world.addresses, users, falls, rises)
+    assert len(rows) == 4
+    assert all(row.ok for row in rows), rows
+    assert {row.contract_liquidatable for row in rows} == {True, False}

@@ -14,13 +14,13 @@ from chains.types import BlockRef
 from chains.venue_reader import OneChainReader
 from chains.venues.compound.decode import VENUE, WITHDRAW_PAUSED, Base, Collateral, Own, accrued, decode_account
 
-_BASE_TOKEN: Final = Function("baseToken()", "(address)")
-_BASE_FEED: Final = Function("baseTokenPriceFeed()", "(address)")
+BASE_TOKEN: Final = Function("baseToken()", "(address)")
+BASE_FEED: Final = Function("baseTokenPriceFeed()", "(address)")
 _BASE_SCALE: Final = Function("baseScale()", "(uint256)")
-_COUNT: Final = Function("numAssets()", "(uint8)")
+COUNT: Final = Function("numAssets()", "(uint8)")
 _TOTALS: Final = Function("totalsBasic()", "((uint64,uint64,uint64,uint64,uint104,uint104,uint40,uint8))")
 _UTILIZATION: Final = Function("getUtilization()", "(uint256)")
-_ASSET: Final = Function("getAssetInfo(uint8)", "((uint8,address,address,uint64,uint64,uint64,uint64,uint128))")
+ASSET: Final = Function("getAssetInfo(uint8)", "((uint8,address,address,uint64,uint64,uint64,uint64,uint128))")
 _SUPPLY_RATE: Final = Function("getSupplyRate(uint256)", "(uint64)")
 _BORROW_RATE: Final = Function("getBorrowRate(uint256)", "(uint64)")
 _PRICE: Final = Function("getPrice(address)", "(uint256)")
@@ -30,7 +30,7 @@ _SUPPLIED: Final = Function("balanceOf(address)", "(uint256)")
 _BORROWED: Final = Function("borrowBalanceOf(address)", "(uint256)")
 _ACCRUE: Final = Function("accrueAccount(address)")
 _LIQUIDATABLE: Final = Function("isLiquidatable(address)", "(bool)")
-_TERMS: Final = (_BASE_TOKEN, _BASE_FEED, _BASE_SCALE, _COUNT, _TOTALS, _UTILIZATION)
+_TERMS: Final = (BASE_TOKEN, BASE_FEED, _BASE_SCALE, COUNT, _TOTALS, _UTILIZATION)
 
 
 class CompoundReader(OneChainReader):
@@ -75,10 +75,10 @@ class CompoundReader(OneChainReader):
     def _ask_assets(self, terms: Batch) -> Batch:
         batch = Batch()
         for market, comet in self._markets.items():
-            if not terms.answered((market, _COUNT.name)) or not terms.answered((market, _UTILIZATION.name)):
+            if not terms.answered((market, COUNT.name)) or not terms.answered((market, _UTILIZATION.name)):
                 continue
-            for i in range(terms.value((market, _COUNT.name))):
-                batch.ask((market, i), _ASSET, comet, i)
+            for i in range(terms.value((market, COUNT.name))):
+                batch.ask((market, i), ASSET, comet, i)
             utilization = terms.value((market, _UTILIZATION.name))
             for function in (_SUPPLY_RATE, _BORROW_RATE):
                 batch.ask((market, function.name), function, comet, utilization)
@@ -90,9 +90,9 @@ class CompoundReader(OneChainReader):
         for market, comet in self._markets.items():
             found = asset_terms(market, terms, assets)
             feeds = {asset[2] for asset in found}
-            if terms.answered((market, _BASE_FEED.name)) and terms.answered((market, _BASE_TOKEN.name)):
-                feeds.add(terms.value((market, _BASE_FEED.name)))
-                batch.ask((market, "cash"), _SUPPLIED, terms.value((market, _BASE_TOKEN.name)), comet)
+            if terms.answered((market, BASE_FEED.name)) and terms.answered((market, BASE_TOKEN.name)):
+                feeds.add(terms.value((market, BASE_FEED.name)))
+                batch.ask((market, "cash"), _SUPPLIED, terms.value((market, BASE_TOKEN.name)), comet)
             for feed in sorted(feeds):
                 batch.ask((market, "price", feed), _PRICE, comet, feed)
             for account in accounts:
@@ -106,9 +106,9 @@ class CompoundReader(OneChainReader):
 
 def asset_terms(market: str, terms: Batch, assets: Batch) -> list[tuple[Any, ...]]:
     """AssetInfo structs of a market; those that cannot be read are left out here and missed later."""
-    if not terms.answered((market, _COUNT.name)):
+    if not terms.answered((market, COUNT.name)):
         return []
-    count = terms.value((market, _COUNT.name))
+    count = terms.value((market, COUNT.name))
     return [assets.value((market, i)) for i in range(count) if assets.answered((market, i))]
 
 
@@ -124,7 +124,7 @@ class _Desk:
     def account(self, account: AccountId, market: str, comet: Address) -> VenueAccount | None:
         """One account in one market; raises BadAnswer or UnknownMode."""
         principal = self._terms.value((market, account))
-        count = self._terms.value((market, _COUNT.name))
+        count = self._terms.value((market, COUNT.name))
         structs = [self._assets.value((market, i)) for i in range(count)]
         balances = [self._state.value((market, account, struct[1])) for struct in structs]
         if not (principal or any(balances)):
@@ -142,7 +142,7 @@ class _Desk:
 
     def _base(self, market: str) -> Base:
         token, feed, scale = (
-            self._terms.value((market, function.name)) for function in (_BASE_TOKEN, _BASE_FEED, _BASE_SCALE)
+            self._terms.value((market, function.name)) for function in (BASE_TOKEN, BASE_FEED, _BASE_SCALE)
         )
         info = self._asset(token)
         if info.peg != "USD":
