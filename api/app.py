@@ -13,7 +13,7 @@ from api.http.meta import SPECIFICATION
 from api.http.offloop import OFF_LOOP, OffLoop, off_loop
 from api.http.once import Once
 from api.http.specification import documents
-from api.http.stream import HUB, Hub, stream_hub
+from api.http.stream import HUB, Hub, end_streams, stream_hub
 from api.http.table import TABLE
 
 __all__ = ["DEPS", "Deps", "create_app"]
@@ -31,6 +31,7 @@ def create_app(deps: Deps, *contexts: Callable[[web.Application], AsyncIterator[
     app[SPECIFICATION] = documents(TABLE)
     app[OFF_LOOP] = OffLoop()
     app[HUB] = Hub()
+    app.on_shutdown.append(end_streams)
     app.cleanup_ctx.extend((off_loop, stream_hub, *contexts))
     for endpoint in TABLE:
         methods = ("GET", "HEAD") if endpoint.method == "GET" else (endpoint.method,)

@@ -59,6 +59,8 @@ class Client:
     events: frozenset[str]
     waiting: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
     too_slow: bool = False
+    ended: str = ""
+    """Why the service ends the stream."""
 
     async def next(self, wait_s: float) -> bytes | None:
         """The next event on the wire; None where none comes for so long."""
@@ -136,6 +138,13 @@ class Hub:
 
 
 HUB = web.AppKey("stream_hub", Hub)
+
+
+async def end_streams(app: web.Application) -> None:
+    """The service stops: readers are let go at once, or it would wait for them."""
+    for client in app[HUB].clients:
+        client.ended = "the service stops: resume when it is there again"
+        client.offer(b"")
 
 
 async def stream_hub(app: web.Application) -> AsyncIterator[None]:
@@ -241,6 +250,7 @@ async def _deliver(response: web.StreamResponse, client: Client, request: web.Re
         if not reason and (data is not None or now - written >= HEARTBEAT_S):
             await _write(response, data or b": still here\n\n")
             written = now
+        reason = reason or client.ended
         if client.too_slow:
             reason = f"{MOST_WAITING} events were waiting: read faster, or filter, and resume"
     await _write(response, frame("dropped", None, {"reason": reason}))

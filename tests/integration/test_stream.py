@@ -206,6 +206,14 @@ async def test_a_stream_ends_with_the_key_and_follows_what_it_may_see(tmp_path, 
             assert (end[0], "does not work" in end[2]["reason"]) == ("dropped", True)
 
 
+async def test_a_stop_lets_readers_go_at_once_and_says_so(tmp_path):
+    async with api(tmp_path) as client, opened(client) as reader:
+        await client.app.shutdown()
+        event, _, data = (await reader.rest())[-1]
+        assert (event, data["reason"]) == ("dropped", "the service stops: resume when it is there again")
+        assert not client.app[stream.HUB].clients
+
+
 async def test_a_thousand_readers_hear_of_it_within_a_second(tmp_path):
     async with api(tmp_path) as client:
         client.session.connector._limit = 0
