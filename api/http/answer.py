@@ -17,6 +17,8 @@ from api.http.endpoint import Endpoint
 ENDPOINT: web.RequestKey[Endpoint] = web.RequestKey("endpoint", Endpoint)
 BODY: web.RequestKey[bytes] = web.RequestKey("body", bytes)
 """A body that was read already."""
+HEADERS: web.RequestKey[dict[str, str]] = web.RequestKey("headers", dict[str, str])
+"""What every answer carries; an answer that begins before its handler ends adds them itself."""
 GZIP_FROM = 1024
 """Bytes below which compressing costs more than it saves."""
 FRESH = "private, max-age=1"

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from aggregator.access.settings import AccessSettings
 from api.errors import Problem, problem_of
-from api.http.answer import ENDPOINT
+from api.http.answer import ENDPOINT, HEADERS
 from api.http.caller import ANONYMOUS, CALLER, Caller
 from api.http.cors import cors, preflight
 from api.http.endpoint import Endpoint, Handler, Scope
@@ -53,6 +53,9 @@ async def front(
     given = sent.get("X-Request-Id")
     trace = given if given is not None and _ID.fullmatch(given) else f"{_PROCESS}-{next(_COUNT):x}"
     extra: dict[str, str] = {"X-Request-Id": trace}
+    if "Origin" in sent:
+        extra |= cors(state.access, sent["Origin"])
+    request[HEADERS] = extra
     try:
         if endpoint is None:
             answer = preflight(state.access, request) or await handler(request)
@@ -69,7 +72,6 @@ async def front(
     if not answer.prepared:
         answer.headers.update(extra)
         if "Origin" in sent:
-            answer.headers.update(cors(state.access, sent["Origin"]))
             answer.headers.add("Vary", "Origin")
     return answer
 

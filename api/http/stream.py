@@ -21,7 +21,7 @@ from aggregator.alerts import AlertKind
 from aggregator.errors import UnknownPortfolio
 from aggregator.store.tail import Entry, Place, Tail
 from api.errors import Problem
-from api.http.answer import Query, query_of
+from api.http.answer import HEADERS, Query, query_of
 from api.http.caller import CALLER, seen_or_none, visible_names
 from api.http.deps import DEPS
 from api.http.endpoint import Endpoint, Scope
@@ -191,7 +191,10 @@ async def get_stream(request: web.Request) -> web.StreamResponse:
     if len(hub.clients) >= MOST_CLIENTS:
         raise Problem(503, "too_many_streams", f"{MOST_CLIENTS} streams are open, which is the most")
     client = Client(_names(request, query), frozenset((query.events or "").split(",")) - {""})
-    headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    headers = {
+        "Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no",
+        "Vary": "Origin", **request[HEADERS],
+    }  # fmt: skip
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     if request.method == "HEAD":

@@ -111,6 +111,18 @@ async def test_filters_and_bad_questions(tmp_path):
         assert (await client.head("/v1/stream")).status == 200
 
 
+async def test_a_stream_carries_what_every_answer_does(tmp_path):
+    page = "https://wallet.example"
+    async with api(tmp_path, PRIVATE.model_copy(update={"origins": (page,)})) as client:
+        sent = await key_for(client, "read") | {"Origin": page, "X-Request-Id": "a-1"}
+        async with client.get("/v1/stream", headers=sent) as response:
+            assert response.headers["Access-Control-Allow-Origin"] == page
+            assert response.headers["X-Request-Id"] == "a-1"
+            assert "r=999999" in response.headers["RateLimit"]
+        async with client.get("/v1/stream", headers=sent | {"Origin": "https://evil.example"}) as response:
+            assert "Access-Control-Allow-Origin" not in response.headers
+
+
 async def test_a_stream_needs_the_right_to_read_and_shows_only_what_the_key_may_see(tmp_path):
     async with api(tmp_path, PRIVATE) as client:
         assert (await client.get("/v1/stream")).status == 401
