@@ -34,7 +34,9 @@ _FIELD = re.compile(
     rb'"([A-Za-z]+)":(?:"0x([0-9a-fA-F]*)"|(\[(?:"0x[0-9a-fA-F]{64}"(?:,(?=")|(?=\])))*\])|true|false|null)([,}])'
 )
 _LAYOUTS: Final = 32
-"""An answer in more layouts than that is read log by log."""
+"""An answer in so many more layouts than it has lengths is read log by log."""
+_ROWS: Final = 1024
+"""Logs laid over each other at once: more need memory that is returned and taken anew each time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +119,7 @@ def _overlaid(raw: msgspec.Raw, topics: int, words: int) -> Octets | None:
         return None
     table = np.empty((len(starts), _width(topics, words)), np.uint8)
     waiting = list(_by_length(starts, ends))
-    for _ in range(_LAYOUTS):
+    for _ in range(_LAYOUTS + len(waiting)):
         if not waiting:
             return table
         rows, length = waiting.pop()
@@ -140,7 +142,9 @@ def _by_length(starts: Places, ends: Places) -> Iterator[tuple[Places, int]]:
     """Rows whose text is of one length, with that length."""
     lengths = ends - starts
     for length in np.flatnonzero(np.bincount(lengths)):
-        yield np.flatnonzero(lengths == length), int(length)
+        rows = np.flatnonzero(lengths == length)
+        for first in range(0, len(rows), _ROWS):
+            yield rows[first : first + _ROWS], int(length)
 
 
 def _grid(letters: Octets, starts: Places, length: int) -> Octets:
