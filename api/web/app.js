@@ -121,7 +121,7 @@ async function showMore(name, path, report) {
   if (name !== state.chosen) return;
   draw("timeline", timeline(past));
   settle(at("chains"), ...chains(report, totals.chains, routes.bridges));
-  draw("heat", heat(scenarios.heat_map));
+  draw("heat", heat(scenarios.heat_map, report));
   draw("prices", prices(report, quoted.prices));
   state.drawn = report.id;
   at("main").dataset.report = report.id;

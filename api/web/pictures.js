@@ -22,7 +22,8 @@ export function buffers(report) {
     ["netted", netted, whole.cross_requirement_usd],
   ];
   const told = `Buffers: ${rows.map(([name, total]) => `${name} ${usd(total)}`).join(", ")}; ${usd(late)} of the unified one is bridge latency`;
-  const cause = Number(late) === 0 ? "Nothing for latency." : `Orange: ${usd(late)} because money takes time to cross.`;
+  const cause =
+    Number(late) === 0 ? "Nothing for latency." : `Orange: ${usd(late)} because money takes time to cross.`;
   return {
     told,
     note: `${cause} Isolated: no account helps another; netted: all were one.`,
@@ -80,11 +81,12 @@ function buffersPlot(rows, base, more, late) {
   };
 }
 
+const FAINT = 0.01; // of net value: a table whose worst is less has no deep colours, nothing in it is to be feared
 const DEEP = 0.6; // the figures in the strongest cell are still read
 const percent = (text) => `${Number(text) > 0 ? "+" : ""}${Number(text)} %`;
 
 // Change of value over joint moves of prices and of volatility; the framed cell loses most.
-export function heat(map) {
+export function heat(map, report) {
   if (!known(map)) return none(quiet("No scenario table: the service has no model, or a figure is missing."));
   const [row, column] = map.worst,
     spots = map.spot_moves_pct.map(percent),
@@ -101,13 +103,13 @@ export function heat(map) {
       ["volatility \\ prices", ...spots],
       map.change_usd.map((line, r) => ({ cells: [vols[r], ...cells(line, r)] })),
     ),
-    plot: () => heatPlot(map, spots, vols),
+    plot: () => heatPlot(map, spots, vols, FAINT * Math.abs(Number(report.net_value_usd))),
   };
 }
 
-function heatPlot(map, spots, vols) {
+function heatPlot(map, spots, vols, faint) {
   const z = map.change_usd.map((line) => line.map(Number)),
-    most = Math.max(...z.flat().map(Math.abs), 1e-9);
+    most = Math.max(...z.flat().map(Math.abs), faint, 1e-9);
   const [row, column] = map.worst,
     last = vols.length - 1;
   const hover = z.map((line, r) =>

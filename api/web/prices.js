@@ -36,7 +36,7 @@ function priceRow(one) {
     cells: [
       one.price_key,
       [missing ? "tone" : "", price(one.mid_usd)],
-      missing ? UNKNOWN : `${price(one.low_usd)} – ${price(one.high_usd)}`,
+      ["wrap", missing ? UNKNOWN : `${price(one.low_usd)} – ${price(one.high_usd)}`],
       [fine ? "" : "alarm", one.status],
     ],
     under: [...(fine ? [] : [small(one.reason)]), ...leftOut(one.dissenters)],

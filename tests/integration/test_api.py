@@ -1,6 +1,7 @@
 """The HTTP API over a real store."""
 
 import json
+from decimal import Decimal
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -9,10 +10,12 @@ from aggregator.alerts import status_change
 from aggregator.portfolios import Portfolios
 from aggregator.store.repository import Store
 from api.app import Deps, create_app
+from api.http.examples import example_report
 from chains.caip import ChainId, parse_account
 from risk.status import Status
 from tests.kit.reports import ACCOUNT, a_report
 
+EXAMPLE = example_report()
 ADDRESS = ACCOUNT.rpartition(":")[2]
 
 
@@ -114,3 +117,22 @@ def test_bare_address_stands_for_every_chain():
     chains = (ChainId("eip155:1"), ChainId("eip155:10"))
     found = Portfolios.of({"p": [ADDRESS]}, chains)
     assert found.accounts("p") == tuple(parse_account(f"{chain}:{ADDRESS}") for chain in chains)
+
+
+async def test_chains_and_venues_add_up_what_lies_on_them_and_one_unknown_makes_the_sum_unknown(client, store):
+    line = EXAMPLE.venues[0]
+    known = line.model_copy(update={"surplus_usd": Decimal("10.5"), "local_floor_usd": Decimal(2)})
+    lacking = known.model_copy(update={"sub_account": "2", "local_floor_usd": None})
+    await store.append([a_report(venues=(known, lacking))], status_change, [])
+    body = await (await client.get("/v1/accounts/desk/portfolio")).json()
+    for (held,) in (body["chains"], body["venues"]):
+        assert (held["accounts"], held["surplus_usd"], held["local_floor_usd"]) == (2, "21.0", None)
+
+
+async def test_history_tells_help_that_cannot_come_from_help_that_is_not_known(client, store):
+    line = EXAMPLE.venues[0]
+    never = line.model_copy(update={"ttf_s": None, "ttf_reachable": False})
+    await store.append([a_report(venues=(never,))], status_change, [])
+    body = await (await client.get("/v1/accounts/desk/margin/history")).json()
+    ((told,),) = [report["venues"] for report in body["reports"]]
+    assert (told["chain"], told["ttf_s"], told["ttf_reachable"]) == (line.chain, None, False)
