@@ -185,7 +185,7 @@ async def get_accounts(request: web.Request) -> web.Response:
     known = [None if kept is None else kept.report for kept in reports]
     rows = tuple(_row(request, name, report) for name, report in zip(wanted, known, strict=True))
     following = cursor_of(start + query.limit) if start + query.limit < len(names) else None
-    answer = Accounts(**over(known, datetime.fromisoformat(request.app[DEPS].started)), accounts=rows)
+    answer = Accounts(**over(known, request.app[DEPS].started), accounts=rows)
     return paged(request, reply(request, answer), following)
 
 

@@ -79,7 +79,7 @@ async def get_keys(request: web.Request) -> web.Response:
     """All keys, without their secrets."""
     found = await Keys(request.app[DEPS].store).all()
     rows = tuple(KeyRow.model_validate(_row(key)) for key in found)
-    return reply(request, KeysAnswer(**nothing_read(datetime.fromisoformat(request.app[DEPS].started)), keys=rows))
+    return reply(request, KeysAnswer(**nothing_read(request.app[DEPS].started), keys=rows))
 
 
 async def add_key(request: web.Request) -> web.Response:
@@ -123,7 +123,7 @@ async def get_audit(request: web.Request) -> web.Response:
     deps, query = request.app[DEPS], query_of(request, Page)
     found = await Keys(deps.store).audit(before=seq_of(query.cursor), limit=query.limit)
     rows = tuple(AuditRow(seq=x.seq, at=x.at, actor=x.actor, action=x.action, subject=x.subject) for x in found)
-    at = rows[0].at if rows else datetime.fromisoformat(deps.started)
+    at = rows[0].at if rows else deps.started
     response = reply(request, AuditAnswer(**nothing_read(at), lines=rows))
     return paged(request, response, cursor_of(rows[-1].seq) if len(rows) == query.limit else None)
 

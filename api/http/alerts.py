@@ -81,7 +81,7 @@ async def get_alerts(request: web.Request) -> web.Response:
     wanted = names if only is None else (only,)
     rows = await AlertLog(deps.store).page(wanted, state=query.state, before=before, limit=query.limit)
     items = tuple(item_of(row) for row in rows)
-    at = items[0].created_at if items else datetime.fromisoformat(deps.started)
+    at = items[0].created_at if items else deps.started
     response = reply(request, Alerts(**nothing_read(at), alerts=items))
     return paged(request, response, cursor_of(rows[-1].seq) if len(rows) == query.limit else None)
 

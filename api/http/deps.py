@@ -1,6 +1,7 @@
 """What the handlers work with."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from aiohttp import web
 
@@ -40,7 +41,8 @@ class Deps:
     """Works out advice; None where only stored reports are served."""
     notifier: Notifier | None = None
     """Knows the receivers of alerts; None where only stored reports are served."""
-    started: str = field(default_factory=lambda: utc_now().isoformat())
+    started: datetime = field(default_factory=utc_now)
+    """The time of answers that rest on nothing that was read: equal as long as the process runs."""
 
 
 DEPS = web.AppKey("deps", Deps)

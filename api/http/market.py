@@ -188,7 +188,7 @@ async def get_prices(request: web.Request) -> web.Response:
     log = PriceLog(request.app[DEPS].store)
     found = [line for key in await log.keys() if (line := await log.at(key)) is not None]
     rows = tuple(PriceRow(**line.model_dump(mode="json", exclude=_BRIEF)) for line in found)
-    at = max((line.time for line in found), default=datetime.fromisoformat(request.app[DEPS].started))
+    at = max((line.time for line in found), default=request.app[DEPS].started)
     answer = Prices(**(nothing_read(at) | _quality(found)), prices=rows, clocks=_clocks(request))
     return reply(request, answer)
 
@@ -214,7 +214,7 @@ def _clocks(request: web.Request) -> tuple[ClockLine, ...]:
 async def get_bridges(request: web.Request) -> web.Response:
     """The routes in use, their quantiles, fees, capacity and what they rest on."""
     now, deps = utc_now(), request.app[DEPS]
-    desk, started = deps.bridges, datetime.fromisoformat(deps.started)
+    desk, started = deps.bridges, deps.started
     found = laws(defaults(), (), now) if desk is None else desk.laws
     said = {} if desk is None else desk.said
     rows = tuple(BridgeRow.model_validate(row(law, now, said.get(key_of(law.default)))) for law in found)
@@ -243,7 +243,7 @@ async def get_models(request: web.Request) -> web.Response:
             ),
         )  # fmt: skip
     reason = "" if rows else "this service serves stored reports only and has no model"
-    return reply(request, Models(**nothing_read(datetime.fromisoformat(deps.started), reason), models=rows))
+    return reply(request, Models(**nothing_read(deps.started, reason), models=rows))
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (

@@ -53,7 +53,7 @@ async def get_scans(request: web.Request) -> web.Response:
     deps, query = request.app[DEPS], query_of(request, Page)
     found = await ScanLog(deps.store).page(before=seq_of(query.cursor), limit=query.limit)
     everything = _sees_all(request)
-    stamps = _stamps(found[0][1]) if found else nothing_read(datetime.fromisoformat(deps.started))
+    stamps = _stamps(found[0][1]) if found else nothing_read(deps.started)
     response = reply(request, Scans(**stamps, scans=tuple(_item(scan, everything) for _, scan in found)))
     return paged(request, response, cursor_of(found[-1][0]) if len(found) == query.limit else None)
 

@@ -203,7 +203,7 @@ async def remove_account_set(request: web.Request) -> web.Response:
 
 
 def _still(request: web.Request) -> dict[str, object]:
-    return nothing_read(datetime.fromisoformat(request.app[DEPS].started))
+    return nothing_read(request.app[DEPS].started)
 
 
 _T, _ACC = "sign-in", "account sets"

@@ -125,7 +125,7 @@ async def get_roots(request: web.Request) -> web.Response:
     query, deps = query_of(request, Page), request.app[DEPS]
     found = await RootLog(deps.store).page(before=seq_of(query.cursor), limit=query.limit)
     rows = tuple(RootRow(root="0x" + one.root, time=one.at, size=one.size) for one in found)
-    at = rows[0].time if rows else datetime.fromisoformat(deps.started)
+    at = rows[0].time if rows else deps.started
     answer = reply(request, Roots(**nothing_read(at), roots=rows))
     return paged(request, answer, cursor_of(found[-1].seq) if len(found) == query.limit else None)
 

@@ -138,7 +138,7 @@ async def get_watches(request: web.Request) -> web.Response:
     some = names[start : start + query.limit]
     rows = tuple(map(_row, await _desk(request).views(some)))
     following = cursor_of(start + query.limit) if start + query.limit < len(names) else None
-    at = datetime.fromisoformat(request.app[DEPS].started)
+    at = request.app[DEPS].started
     return paged(request, reply(request, Watches(**nothing_read(at), watches=rows)), following)
 
 
@@ -149,7 +149,7 @@ async def get_watch(request: web.Request) -> web.Response:
         view = await _desk(request).view(*place)
     except NoSuchWatch as error:
         raise Problem(404, "no_such_watch", str(error)) from None
-    at = datetime.fromisoformat(request.app[DEPS].started)
+    at = request.app[DEPS].started
     return reply(request, WatchAnswer(**nothing_read(at), watch=_row(view)))
 
 

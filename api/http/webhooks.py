@@ -113,7 +113,7 @@ async def get_webhooks(request: web.Request) -> web.Response:
         _row(hook, known.get(name, ReceiverState()), backlogs.get(name, Backlog(0, None)), shown=admin)
         for name, hook in notifier.webhooks.items()
     )
-    return reply(request, Webhooks(**nothing_read(datetime.fromisoformat(deps.started)), webhooks=rows))
+    return reply(request, Webhooks(**nothing_read(deps.started), webhooks=rows))
 
 
 async def try_webhook(request: web.Request) -> web.Response:
@@ -142,7 +142,7 @@ async def get_deliveries(request: web.Request) -> web.Response:
     )  # fmt: skip
     fields = DeliveryRow.model_fields
     rows = tuple(DeliveryRow.model_validate({name: getattr(item, name) for name in fields}) for item in found)
-    at = rows[0].at if rows else datetime.fromisoformat(deps.started)
+    at = rows[0].at if rows else deps.started
     response = reply(request, Deliveries(**nothing_read(at), deliveries=rows))
     return paged(request, response, cursor_of(rows[-1].seq) if len(rows) == query.limit else None)
 
