@@ -22,6 +22,7 @@ from aggregator.reports import World
 from aggregator.store.prices import price_rows
 from aggregator.store.repository import Store
 from aggregator.store.rows import PriceRow
+from aggregator.watches.rule import Severity
 from aggregator.watches.watching import Watching
 from aggregator.workers.share import Share
 from chains.accounts import VenueAccount
@@ -86,8 +87,8 @@ class Reporter:
             reports += told.reports
             alerts += told.alerts
             prices = ()
-        place = {name: index for index, name in enumerate(names)}
-        reports.sort(key=lambda report: place.get(report.portfolio.name, 0))
+        order = {name: index for index, name in enumerate(names)}
+        reports.sort(key=lambda report: order[report.portfolio.name])
         return Told(tuple(reports), tuple(alerts))
 
     async def _store_new(
@@ -102,6 +103,8 @@ class Reporter:
             self._statuses.update((report.portfolio.name, report.status) for report in reports)
             self.at.update(dict.fromkeys(names, time.monotonic()))
             self._cycle.worlds.update(dict.fromkeys(names, reading.world))
+            if any(alert.severity == Severity.CRITICAL and not alert.type.good for alert in alerts):
+                await self._notifier.taken()  # its claim would wait behind the next append in the line of writers
         self._notifier.wake()
         for hear in self.hearers:
             hear(reports)

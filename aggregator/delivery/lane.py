@@ -47,23 +47,35 @@ class Lane:
         self._chance = chance
         self._news = asyncio.Event()
         self._looks = 0
+        self._awaited: list[asyncio.Future[None]] = []
         self._running: dict[asyncio.Task[bool], Claim] = {}
 
     def wake(self) -> None:
         """Look at the backlog now."""
         self._news.set()
 
+    def next_look(self) -> asyncio.Future[None]:
+        """Done when a look that begins from now on has claimed what it could; begins one."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._awaited.append(done)
+        self.wake()
+        return done
+
     async def run(self, on_trouble: Callable[[Exception | None], None]) -> None:
         """Deliver for ever; ends by cancellation only. ``on_trouble`` hears of each look: an error, or None."""
         try:
             while True:
                 self._news.clear()
+                awaited, self._awaited = self._awaited, []
                 try:
                     await self.look()
                 except Exception as error:  # noqa: BLE001 - whatever the store does, the next look comes
                     on_trouble(error)
                 else:
                     on_trouble(None)
+                for done in awaited:
+                    if not done.done():
+                        done.set_result(None)
                 await self._pause()
                 self._reap(on_trouble)
         finally:

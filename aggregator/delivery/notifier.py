@@ -30,6 +30,7 @@ from aggregator.store.repository import Store
 
 log = logging.getLogger(__name__)
 
+TAKEN_S = 1.0
 MEASURE_EVERY_S = 5
 PRUNE_EVERY = 720
 """Measurements between two looks at what the delivery log may forget: an hour."""
@@ -63,6 +64,7 @@ class Notifier:
         self._clock = clock
         self._resolver = resolver
         self._troubled = False
+        self._delivering = False
         self.webhooks = {hook.name: hook for hook in webhooks}
         owner = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
         self._senders = {hook.name: sender_of(hook, resolver) for hook in webhooks}
@@ -84,6 +86,11 @@ class Notifier:
         for lane in self._lanes:
             lane.wake()
 
+    async def taken(self, within_s: float = TAKEN_S) -> None:
+        """Wait until what is committed is on its way, where this process delivers; not for long."""
+        if self._delivering and self._lanes:
+            await asyncio.wait([lane.next_look() for lane in self._lanes], timeout=within_s)
+
     async def run(self) -> None:
         """Deliver for ever; ends by cancellation only."""
         async with AsyncExitStack() as stack:
@@ -95,6 +102,7 @@ class Notifier:
                 for lane in self._lanes:
                     group.create_task(lane.run(self._on_trouble))
                 group.create_task(self._keep_measuring())
+                self._delivering = True
 
     async def drain(self) -> int:
         """Try everything that is due now, receivers side by side; returns how many messages were answered.

@@ -29,7 +29,7 @@ from api.cli.serve import serving
 from risk.status import Status
 
 BLOCK_TIME_S = 1
-SERVICE = {"price_interval_s": 0.1}
+SERVICE = {"scan_interval_s": 5, "price_interval_s": 0.1}
 """Between the scans prices are looked at nearly all the time: a breach is told right after its block."""
 KEEPER_INTERVAL_S = 600
 

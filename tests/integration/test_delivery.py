@@ -247,3 +247,22 @@ async def test_demo_receiver_refuses_a_wrong_signature(store):
         async with session.post(taken.url, data="{}", headers=forged) as response:
             assert response.status == 401
         assert taken.alerts == []
+
+
+async def test_what_is_committed_is_on_its_way_before_more_is_written(store):
+    """Only where this process delivers, and not for long where the store is slow."""
+    script = Script([204])
+    async with serving(script):
+        notifier = Notifier(store, (hook(script.url),), DeliverySettings(poll_s=60))
+        await asyncio.wait_for(notifier.taken(60), 5)  # nobody delivers here yet
+        task = asyncio.create_task(notifier.run())
+        await asyncio.sleep(0.1)
+        alert = await alert_to(store, notifier)
+        await asyncio.wait_for(notifier.taken(60), 20)
+        assert await Outbox(store).claim("desk", "other", utc_now(), 10, 1) == []  # it is claimed, or answered
+        async with asyncio.timeout(20):
+            while not script.bodies:
+                await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert script.ids == [alert.id]
