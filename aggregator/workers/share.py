@@ -55,8 +55,8 @@ class Share:
         self._book = book
         self.gained = gained
         self.worker = f"{os.uname().nodename[:20]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        # A loan outlives its lender, until another one prolongs it.
-        self._borrower = Borrower(self.worker, rates, 2 * settings.lease_s)
+        # A loan outlives its lender until another one prolongs it, and no longer: who starts again waits for it.
+        self._borrower = Borrower(self.worker, rates, settings.lease_s + 3 * settings.beat_s)
         self.sharers = 1
         self._epochs: Mapping[str, int] = {}
         self._sure_until = 0.0
