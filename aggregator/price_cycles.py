@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class PriceCycles:
-    """Owns the loop of price looks; while the chains are being read a look is left out: that reading sees them."""
+    """Owns the loop of price looks; while another look reads the chains one is left out: that one sees them."""
 
     def __init__(self, service: Service, cycle: Cycle, interval_s: float) -> None:
         self._service = service

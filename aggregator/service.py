@@ -21,7 +21,6 @@ from aggregator.pricing import PriceRound
 from aggregator.replay.freeze import Freezer
 from aggregator.report import MarginReport
 from aggregator.reporting import Reading, Reporter
-from aggregator.reports import World
 from aggregator.store.repository import Judged, Store
 from aggregator.upkeep import ClockWatch, ScanBook
 from aggregator.watches.book import WatchBook
@@ -53,8 +52,8 @@ class Scan:
 class Service:
     """Owns the scan loop: one full scan at a time; one that overruns its interval delays the next, none piles up.
 
-    The chains are read by one cycle at a time. While its reports are made the next one reads already, so that what
-    cannot wait waits for a reading at most, never for the reports of a whole scan.
+    Looks at some portfolios read the chains one at a time, beside a full scan: what cannot wait waits for another
+    look at most, never for a whole scan.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class Service:
         self._notifier = notifier
         self._interval_s = interval_s
         self._whole = asyncio.Lock()
-        self._reading = asyncio.Lock()
+        self._looking = asyncio.Lock()
         self._readings = 0
         self._shown: dict[ChainId, int] = {}
         """Newest blocks of reports between the scans."""
@@ -114,7 +113,8 @@ class Service:
         started, wanted = time.monotonic(), self._mine(only)
         if not wanted.members:
             return Scan((), (), 0.0)
-        reading = await self._read(wanted, not_before)
+        async with self._looking:
+            reading = await self._read(wanted, not_before)
         self._shown.update(_numbers(reading.world.cut))
         return await self._report(reading, started, cause)
 
@@ -124,15 +124,15 @@ class Service:
         From the same blocks; None where none is picked.
         """
         started = time.monotonic()
-        async with self._reading:
+        async with self._looking:
+            number = self._next()
             seen = await self._cycle.glance(utc_now())
             wanted = self._mine(self._cycle.portfolios.only(pick(seen.book)))
             if not wanted.members:
                 return None
             world = await self._cycle.world_at(seen.cut, utc_now(), wanted, seen.quotes)
-            reading = self._next(world)
         self._shown.update(_numbers(world.cut))
-        return await self._report(reading, started, "price")
+        return await self._report(Reading(number, world), started, "price")
 
     async def _scan_all(self) -> Scan:
         started, wanted = time.monotonic(), self._mine(self._cycle.portfolios)
@@ -154,12 +154,13 @@ class Service:
         return wanted if self.share is None else self.share.of(wanted)
 
     async def _read(self, wanted: Portfolios, not_before: Mapping[ChainId, int]) -> Reading:
-        async with self._reading:
-            return self._next(await self._cycle.world(utc_now(), wanted, not_before))
+        number = self._next()
+        return Reading(number, await self._cycle.world(utc_now(), wanted, not_before))
 
-    def _next(self, world: World) -> Reading:
+    def _next(self) -> int:
+        """Number of a reading that begins now: what began later shows newer blocks."""
         self._readings += 1
-        return Reading(self._readings, world)
+        return self._readings
 
     async def _report(self, reading: Reading, started: float, cause: str | None) -> Scan:
         told = await self._reporter.report(reading)
@@ -176,8 +177,8 @@ class Service:
 
     @property
     def busy(self) -> bool:
-        """Whether the chains are being read now."""
-        return self._reading.locked()
+        """Whether a look reads the chains now."""
+        return self._looking.locked()
 
     @property
     def portfolios(self) -> Portfolios:

@@ -121,3 +121,26 @@ async def test_a_scan_goes_not_behind_what_a_look_has_shown(store):
 
 def blocks():
     return [loan(ONE, "1", "1").at]
+
+
+async def test_a_look_does_not_wait_for_the_reading_of_a_scan(store):
+    class Slow(MadeUpCycle):
+        def __init__(self) -> None:
+            super().__init__(("desk", "other"))
+            self.go = asyncio.Event()
+
+        async def begin(self) -> None:
+            if self.rounds == 1:
+                await self.go.wait()
+
+    cycle = Slow()
+    service = Service(cycle, store, Notifier(store, ()), 60)
+    scan = asyncio.create_task(service.scan())
+    async with asyncio.timeout(10):
+        while not cycle.rounds:
+            await asyncio.sleep(0.005)
+        look = await service.scan(cycle.portfolios.only(["desk"]))
+        cycle.go.set()
+        await scan
+    assert (await store.latest("desk")).id == look.reports[0].id  # the scan read it before the look did
+    assert await store.count_reports() == 2
