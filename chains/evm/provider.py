@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -149,10 +150,11 @@ class SubscribingProvider(PersistentConnectionProvider):
         return None
 
     async def _listen(self, ident: str, params: Sequence[object]) -> None:
-        async for item in announcements(self._transport.chain, self._transport, *params):
-            if not isinstance(item, Gap):
-                told = {"subscription": ident, "result": msgspec.json.decode(item)}
-                self._heard.put_nowait({"jsonrpc": "2.0", "method": "eth_subscription", "params": told})
+        async with aclosing(announcements(self._transport.chain, self._transport, *params)) as stream:
+            async for item in stream:
+                if not isinstance(item, Gap):
+                    told = {"subscription": ident, "result": msgspec.json.decode(item)}
+                    self._heard.put_nowait({"jsonrpc": "2.0", "method": "eth_subscription", "params": told})
 
 
 def as_web3_provider(transport: ChainTransport) -> TransportProvider:

@@ -7,8 +7,8 @@ compare parent hashes, and treat ``Gap`` as a range to read again.
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -99,13 +99,14 @@ async def events(
     query: dict[str, object] = {"address": list(addresses)} if addresses else {}
     if topics:
         query["topics"] = list(topics)
-    async for item in announcements(chain, transport, "logs", query):
-        yield item
+    async with aclosing(announcements(chain, transport, "logs", query)) as stream:
+        async for item in stream:
+            yield item
 
 
 async def announcements(
     chain: ChainId, transport: Subscribing, *params: object
-) -> AsyncIterator[msgspec.Raw | Gap]:
+) -> AsyncGenerator[msgspec.Raw | Gap, None]:
     """Results of one subscription, made again wherever a socket works, and a ``Gap`` at every (re)connection."""
     inbox: asyncio.Queue[msgspec.Raw | Gap | None] = asyncio.Queue()
     pump = asyncio.create_task(_pump(chain, transport, params, inbox))
@@ -144,8 +145,11 @@ async def _pump(
             log.info("%s: %s subscription works again", chain, params[0])
         pause_s, broken = _FIRST_PAUSE_S, False
         inbox.put_nowait(Gap())
-        while (item := await feed.get()) is not None:
-            inbox.put_nowait(item)
+        try:
+            while (item := await feed.get()) is not None:
+                inbox.put_nowait(item)
+        finally:
+            feed.closed = True
         inbox.put_nowait(None)
         broken = True
         log.warning("%s: %s subscription was cut, the head is asked instead", chain, params[0])

@@ -29,8 +29,13 @@ class Notification(msgspec.Struct):
 
 
 _notification = msgspec.json.Decoder(Notification)
-Feed = asyncio.Queue[msgspec.Raw | None]
-"""Results of one subscription; None is its end."""
+
+
+class Feed(asyncio.Queue[msgspec.Raw | None]):
+    """Results of one subscription; None is its end."""
+
+    closed = False
+    """Nobody reads it any more: what the node still sends is let go."""
 
 
 class WsWire:
@@ -126,7 +131,9 @@ class WsWire:
         for item in found if isinstance(found, list) else [found]:
             if item.method == "eth_subscription":
                 note = _notification.decode(item.params)
-                self._feeds.setdefault(note.subscription, Feed(_QUEUE)).put_nowait(note.result)
+                feed = self._feeds.setdefault(note.subscription, Feed(_QUEUE))
+                if not feed.closed:
+                    feed.put_nowait(note.result)
             elif isinstance(item.id, int) and (future := self._waiting.get(item.id)) and not future.done():
                 future.set_result(item)
 

@@ -12,6 +12,7 @@ from chains.caip import ChainId
 from chains.devnet import anvil
 from chains.devnet.artifacts import viem_multicall3
 from chains.errors import EndpointUnreachable
+from chains.evm import ws_wire
 from chains.evm.provider import as_web3_provider, as_web3_socket_provider
 from chains.evm.rpc import HttpTransport, TransportLimits
 from tests.kit.fault_proxy import SECRET, FaultProxy, fault_proxy, resetting
@@ -141,6 +142,26 @@ async def test_subscriptions_go_on_at_another_endpoint_under_the_same_id(
     said = [r.getMessage() for r in caplog.records if r.name.startswith(("chains", "web3"))]
     assert len(said) > 10
     assert not [line for line in said if SECRET in line]
+
+
+async def test_what_comes_after_the_end_of_a_subscription_costs_no_connection(
+    node: anvil.Anvil, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ws_wire, "_QUEUE", 3)
+    async with (
+        HttpTransport(OP, [proxy.ws_url], limits=QUICK) as transport,
+        AsyncWeb3(as_web3_socket_provider(transport)) as w3,
+    ):
+        heads = await w3.eth.subscribe("newHeads")
+        async with asyncio.timeout(10):
+            while not proxy.seen["eth_subscribe"]:
+                await asyncio.sleep(0.01)
+        assert await w3.eth.unsubscribe(heads)
+        for _ in range(8):
+            anvil.rpc(node.http_url, "anvil_mine", "0x1")
+        await asyncio.sleep(0.2)
+        assert await w3.eth.block_number == int(anvil.rpc(node.http_url, "eth_blockNumber"), 16)
+        assert proxy.seen["eth_chainId"] == 1  # proved once per connection
 
 
 async def test_without_a_socket_there_is_nothing_to_subscribe_to(proxy: FaultProxy) -> None:
