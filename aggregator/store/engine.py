@@ -10,8 +10,13 @@ from aggregator.errors import StoreError
 
 WRITING: Final = "crossmargin_writing"
 """Execution option of a connection whose next transaction writes."""
-STILL_S: Final = 5
-"""PostgreSQL ends a session that stands still in the middle of a transaction for so long."""
+STILL_S = 30
+"""PostgreSQL ends a session that stands still in the middle of a transaction for so long: a process that is frozen.
+
+One that computes for so long while the store is locked does not exist, however busy its machine.
+"""
+GONE_S: Final = 5
+"""Silence after which PostgreSQL asks three times, a second apart, whether a session's host is there still."""
 
 
 def make_engine(dsn: str) -> AsyncEngine:
@@ -46,7 +51,7 @@ def _postgres_connected(connection: Any, _: Any) -> None:
     """Let go of what a process holds that stands still, or whose host is gone: the append lock, leases, rows."""
     limits = {
         "idle_in_transaction_session_timeout": 1000 * STILL_S,  # ms
-        "tcp_keepalives_idle": STILL_S,
+        "tcp_keepalives_idle": GONE_S,
         "tcp_keepalives_interval": 1,
         "tcp_keepalives_count": 3,
     }
