@@ -56,6 +56,14 @@ async function portfolios() {
   return { time, rows: rows.sort((a, b) => severity(a.status) - severity(b.status) || excess(a) - excess(b)) };
 }
 
+// What the service says is wrong with itself, such as scans that stand still; null where it is ready.
+async function unready() {
+  const answer = await fetch("/readyz", { cache: "no-store" });
+  if (answer.ok) return null;
+  const { wrong, detail } = await answer.json();
+  return wrong?.join("; ") ?? detail ?? `${answer.status}`;
+}
+
 function list(rows) {
   const count = (status) => rows.filter((row) => (row.status ?? "UNKNOWN") === status).length;
   const told =
@@ -141,6 +149,7 @@ async function renewAdvice(name, body) {
   try {
     const found = await api(`${pathOf(name)}/advice`, body);
     if (name === state.chosen) drawAdvice(found);
+    if (found.state !== "pending") soon(); // what to do stands above, too
   } catch (error) {
     at("advice").replaceChildren(error.message);
   }
@@ -189,12 +198,12 @@ async function round() {
   under = true;
   wanted = Infinity;
   try {
-    const [{ time, rows }, ready] = await Promise.all([portfolios(), fetch("/readyz", { cache: "no-store" })]);
+    const [{ time, rows }, wrong] = await Promise.all([portfolios(), unready()]);
     if (!state.chosen && rows.length) select(rows[0].portfolio);
     list(rows);
     if (state.chosen) await show(state.chosen);
     listen();
-    fresh(time, ready.ok ? null : "the service does not scan any more");
+    fresh(time, wrong);
   } catch (error) {
     unanswered(error);
   }

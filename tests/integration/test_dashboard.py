@@ -225,6 +225,9 @@ async def nothing_read_becomes_markup(tab: Tab) -> None:
         "() => window.hacked === undefined && !document.querySelector('img, main b:not(.chart b)')"
     )
     assert tab.said == []
+    told = {"status": 503, "json": {"wrong": ["the last scan finished 99 s ago"]}}
+    await page.route("**/readyz", lambda route: route.fulfill(**told))
+    await page.wait_for_selector(".old #old:has-text('finished 99 s ago')", timeout=WAIT_MS)
 
 
 async def test_a_crash_shows_without_a_reload_to_whoever_has_a_key(devnet_snapshot, tmp_path):
@@ -296,7 +299,7 @@ async def advice_has_before_and_after(tab: Tab) -> None:
         assert says(rows[name][0], plan["before"][figure])
         assert says(rows[name][1], plan["after"][figure])
     assert await tab.page.evaluate("() => document.activeElement.id") == "ask-advice"
-    assert plan["about"] in await tab.page.inner_text("#head .facts")
+    await tab.page.wait_for_selector(f".facts:has-text('{plan['about']}')", timeout=WAIT_MS)
 
 
 async def a_dissenter_is_named_and_drawn(tab: Tab, world) -> None:
