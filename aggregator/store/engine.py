@@ -11,9 +11,9 @@ from aggregator.errors import StoreError
 WRITING: Final = "crossmargin_writing"
 """Execution option of a connection whose next transaction writes."""
 STILL_S = 30
-"""PostgreSQL ends a session that stands still in the middle of a transaction for so long: a process that is frozen.
+"""PostgreSQL ends a session that stands still in the middle of a transaction for so long: its process is frozen.
 
-One that computes for so long while the store is locked does not exist, however busy its machine.
+A busy one is not still for so long while it holds locks.
 """
 GONE_S: Final = 5
 """Silence after which PostgreSQL asks three times, a second apart, whether a session's host is there still."""
