@@ -41,7 +41,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What came of a reading: reports in the order of the portfolios, and their alerts."""
+    """What came of a reading: the alerts, and the reports that stand, in the order of the portfolios.
+
+    Of a portfolio that a later reading has overtaken that is the later report.
+    """
 
     reports: tuple[MarginReport, ...]
     alerts: tuple[Alert, ...]
@@ -66,9 +69,8 @@ class Reporter:
         self._freezer = freezer
         self._share = share
         self._storing = asyncio.Lock()
-        self._from: dict[str, int] = {}
-        """Number of the reading that the newest report of a portfolio comes from."""
-        self._statuses: dict[str, Status] = {}
+        self._newest: dict[str, tuple[int, MarginReport]] = {}
+        """The newest report of a portfolio, with the number of the reading that it comes from."""
         self.at: dict[str, float] = {}
         """When a portfolio had its newest report, by a clock that nobody sets."""
         self.hearers: list[Callable[[Sequence[MarginReport]], None]] = []
@@ -79,28 +81,24 @@ class Reporter:
         names = world.portfolios.names
         prices = price_rows(price_lines(world.book, world.now)) if world.book is not None else ()
         inputs = await self._inputs(world) if names else None
-        reports: list[MarginReport] = []
         alerts: list[Alert] = []
-        for part in parts(world, self._statuses) or ((),):
+        statuses = {name: self._newest[name][1].status for name in names if name in self._newest}
+        for part in parts(world, statuses) or ((),):
             made = await asyncio.to_thread(self._cycle.reports, world, part)  # the event loop answers meanwhile
-            told = await self._store_new(reading, made, prices, inputs)
-            reports += told.reports
-            alerts += told.alerts
+            alerts += await self._store_new(reading, made, prices, inputs)
             prices = ()
-        order = {name: index for index, name in enumerate(names)}
-        reports.sort(key=lambda report: order[report.portfolio.name])
-        return Told(tuple(reports), tuple(alerts))
+        standing = (self._newest.get(name) for name in names)
+        return Told(tuple(one[1] for one in standing if one and one[0] >= reading.number), tuple(alerts))
 
     async def _store_new(
         self, reading: Reading, made: Sequence[MarginReport], prices: Sequence[PriceRow], inputs: Frozen | None
-    ) -> Told:
+    ) -> tuple[Alert, ...]:
         """Store the reports that no later reading has overtaken."""
         async with self._storing:
-            wanted = tuple(r for r in made if self._from.get(r.portfolio.name, 0) <= reading.number)
+            wanted = tuple(r for r in made if self._number(r.portfolio.name) <= reading.number)
             reports, alerts = await self._append(wanted, prices, inputs)
             names = [report.portfolio.name for report in reports]
-            self._from.update(dict.fromkeys(names, reading.number))
-            self._statuses.update((report.portfolio.name, report.status) for report in reports)
+            self._newest.update((report.portfolio.name, (reading.number, report)) for report in reports)
             self.at.update(dict.fromkeys(names, time.monotonic()))
             self._cycle.worlds.update(dict.fromkeys(names, reading.world))
             if any(alert.severity == Severity.CRITICAL and not alert.type.good for alert in alerts):
@@ -108,7 +106,11 @@ class Reporter:
         self._notifier.wake()
         for hear in self.hearers:
             hear(reports)
-        return Told(reports, alerts)
+        return alerts
+
+    def _number(self, portfolio: str) -> int:
+        """Of the reading that the newest report comes from."""
+        return self._newest[portfolio][0] if portfolio in self._newest else 0
 
     async def _append(
         self, reports: tuple[MarginReport, ...], prices: Sequence[PriceRow], inputs: Frozen | None

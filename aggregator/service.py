@@ -77,8 +77,6 @@ class Service:
         self._readings = 0
         self._shown: dict[ChainId, int] = {}
         """Newest blocks of reports between the scans."""
-        self._between: dict[str, MarginReport] = {}
-        """Reports that looks between have made since the last full scan began."""
         self._failing = False
         self._late = False
         self._left_out = 0
@@ -142,7 +140,6 @@ class Service:
             return scan
         await self.scans.ready(None if self.share is None else wanted.names)
         # Nothing goes back behind what reports between the scans have shown, though it be less level.
-        self._between.clear()
         reading = await self._read(wanted, self._shown)
         scan = await self._report(reading, started, None)
         skipped, self._left_out = self._left_out, 0
@@ -164,13 +161,7 @@ class Service:
 
     async def _report(self, reading: Reading, started: float, cause: str | None) -> Scan:
         told = await self._reporter.report(reading)
-        reports = told.reports
-        if cause is not None:
-            self._between.update((report.portfolio.name, report) for report in reports)
-        else:  # of portfolios that were looked at meanwhile the newer report stands
-            newest = self._between | {report.portfolio.name: report for report in reports}
-            reports = tuple(newest[name] for name in reading.world.portfolios.names if name in newest)
-        scan = Scan(reports, told.alerts, time.monotonic() - started)
+        scan = Scan(told.reports, told.alerts, time.monotonic() - started)
         if cause is not None:
             self._account(scan, cause)
         return scan

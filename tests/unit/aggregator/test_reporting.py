@@ -1,6 +1,7 @@
 """Reports of a reading: the breach first, the newest reading always, and no scan in the way of a look."""
 
 import asyncio
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -97,9 +98,41 @@ async def test_an_earlier_reading_that_is_late_is_left_out_and_remembered_by_nob
     service.hearers.append(heard.extend)
     older, newer = [await cycle.world(WHEN + timedelta(seconds=s), cycle.portfolios) for s in (0, 1)]
     (kept,) = (await service._reporter.report(Reading(2, newer))).reports
-    assert (await service._reporter.report(Reading(1, older))).reports == ()
+    late = await service._reporter.report(Reading(1, older))
+    assert late.reports == (kept,)  # the one that stands
     assert heard == [kept]
     assert cycle.worlds["desk"] is newer
+
+
+async def test_a_look_that_a_scan_overtakes_has_the_reports_of_the_scan(store):
+    class Late(MadeUpCycle):
+        """The look over both is read first; its reports are ready after those of the scan."""
+
+        def __init__(self) -> None:
+            super().__init__(("desk", "other"))
+            self.look: World | None = None
+            self.scanned = threading.Event()
+
+        async def world(self, now, only, not_before=None):
+            made = await super().world(now, only)
+            self.look = self.look or made
+            return made
+
+        def reports(self, world, names):
+            if world.cut is self.look.cut:
+                assert self.scanned.wait(10)
+            return super().reports(world, names)
+
+    cycle = Late()
+    service = Service(cycle, store, Notifier(store, ()), 60)
+    look = asyncio.create_task(service.scan(cycle.portfolios))
+    async with asyncio.timeout(20):
+        while cycle.look is None:
+            await asyncio.sleep(0.005)
+        scan = await service.scan()
+        cycle.scanned.set()
+        assert [report.id for report in (await look).reports] == [report.id for report in scan.reports]
+    assert await store.count_reports() == 2
 
 
 async def test_a_scan_goes_not_behind_what_a_look_has_shown(store):
