@@ -25,7 +25,13 @@ if settings.get_current_profile_name() == "same":
 os.environ.setdefault("CROSSMARGIN_CACHE", str(ROOT.parent / ".cache"))
 
 
-pytest_plugins = ["tests.kit.devnet", "tests.kit.lone_world", "tests.kit.postgres", "tests.kit.stores"]
+pytest_plugins = [
+    "tests.kit.alone",
+    "tests.kit.devnet",
+    "tests.kit.lone_world",
+    "tests.kit.postgres",
+    "tests.kit.stores",
+]
 
 
 @pytest.fixture(autouse=True)

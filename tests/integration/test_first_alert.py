@@ -21,7 +21,7 @@ from chains.devnet.tape import play
 from chains.devnet.world import build
 from risk.status import Status
 
-pytestmark = [pytest.mark.devnet, pytest.mark.slow]
+pytestmark = [pytest.mark.devnet, pytest.mark.slow, pytest.mark.alone]
 SECRET = "whsec_" + "dGVzdC1zZWNyZXQtb2YtMjQtYnl0ZXM="
 FIRST_S, AFTER_BLOCK_S = 60, 2.0
 
