@@ -338,6 +338,7 @@ CHECKED = {
     "part.part_of", "part.pooled", "part.together", "pricing.linear_slopes", "pricing.value_of",
     "revalue.exposure_gap", "revalue.revalue", "revalue.same_world", "scenarios.build_grid",
     # parameters, laws and files, which check themselves
+    "scantable.load_scan_table",
     "coverage.buffer_of_day", "coverage.cells", "coverage.reduced", "coverage.route_named", "coverage.run_cell",
     "coverage.wrong_way", "funding.way_in", "gridparams.load_grid", "gridparams.params_hash",
     "gridparams.parse_grid", "latency.default_stress", "mobility.is_open", "models.auction.load_auction",

@@ -84,7 +84,8 @@ def public() -> Iterator[str]:
     for found in pkgutil.walk_packages(risk.__path__, "risk."):
         module = importlib.import_module(found.name)
         for name, value in vars(module).items():
-            if inspect.isfunction(value) and value.__module__ == found.name and not name.startswith("_"):
+            plain = value.__wrapped__ if hasattr(value, "cache_info") else value  # its answers are kept
+            if inspect.isfunction(plain) and plain.__module__ == found.name and not name.startswith("_"):
                 yield f"{found.name.removeprefix('risk.')}.{name}"
 
 
