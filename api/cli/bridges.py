@@ -15,9 +15,9 @@ from aggregator.bridge_view import row
 from aggregator.clock import utc_now
 from aggregator.config import Settings
 from aggregator.errors import ConfigError
-from aggregator.store.repository import Store
 from aggregator.store.transfers import TransferLog
 from api.cli.common import ConfigOption, DevnetOption, JsonOption, NoSettings, settings_from
+from api.cli.stored import with_store
 
 QUANTILES = ("median", "95 %", "99 %", "99 % bad day")
 
@@ -67,11 +67,7 @@ def _settings(config: Path | None, devnet: Path | None) -> Settings | None:
 
 async def _stored(settings: Settings, now: datetime) -> tuple[Observation, ...]:
     """Transfers that the service has seen."""
-    store = await Store.open(settings.database.get_secret_value())
-    try:
-        return await TransferLog(store).observations(now)
-    finally:
-        await store.close()
+    return await with_store(settings, lambda store: TransferLog(store).observations(now))
 
 
 def _table(found: tuple[Law, ...]) -> Table:

@@ -1,6 +1,5 @@
 """``crossmargin keys``: make, list, rotate and revoke keys of the HTTP API, in the settings' database."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Annotated, TypeVar
@@ -11,8 +10,8 @@ from rich.table import Table
 
 from aggregator.access.keys import SCOPES, Key, Keys
 from aggregator.clock import utc_now
-from aggregator.store.repository import Store
 from api.cli.common import ConfigOption, DevnetOption, settings_from
+from api.cli.stored import on_store
 
 app = typer.Typer(help="Keys of the HTTP API.", no_args_is_help=True)
 T = TypeVar("T")
@@ -70,13 +69,4 @@ def _told(key: Key, secret: str) -> None:
 
 
 def _with_keys(config: ConfigOption, devnet: DevnetOption, job: Callable[[Keys], Awaitable[T]]) -> T:
-    settings = settings_from(config, devnet)
-
-    async def run() -> T:
-        store = await Store.open(settings.database.get_secret_value())
-        try:
-            return await job(Keys(store))
-        finally:
-            await store.close()
-
-    return asyncio.run(run())
+    return on_store(settings_from(config, devnet), lambda store: job(Keys(store)))

@@ -1,8 +1,6 @@
 """``crossmargin notify``: try receivers out, read the delivery log, switch a receiver on again."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -10,7 +8,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from aggregator.clock import utc_now
-from aggregator.config import Settings
 from aggregator.delivery.log import attempts
 from aggregator.delivery.notifier import Notifier, Trial
 from aggregator.delivery.outbox import Backlog
@@ -18,9 +15,9 @@ from aggregator.delivery.receivers import ReceiverState, enable, states
 from aggregator.errors import UnknownReceiver
 from aggregator.store.repository import Store
 from api.cli.common import ConfigOption, DevnetOption, settings_from
+from api.cli.stored import on_store
 
 app = typer.Typer(help="Receivers of alerts: try them out, see what was delivered.", no_args_is_help=True)
-T = TypeVar("T")
 ReceiverArgument = Annotated[str | None, typer.Argument(help="Name of the receiver; all where none is named.")]
 
 
@@ -36,7 +33,7 @@ def try_out(receiver: ReceiverArgument = None, config: ConfigOption = None, devn
         notifier = Notifier(store, settings.webhooks, settings.delivery)
         return [await notifier.try_out(name) for name in names]
 
-    console, trials = Console(), _with_store(settings, job)
+    console, trials = Console(), on_store(settings, job)
     for name, trial in zip(names, trials, strict=True):
         mark = "[green]ok  [/]" if trial.outcome.delivered else "[red]FAIL[/]"
         console.print(f"{mark} {name}: {trial.outcome.detail} after {trial.duration_s:.2f} s", highlight=False)
@@ -52,7 +49,7 @@ def list_(config: ConfigOption = None, devnet: DevnetOption = None) -> None:
     async def job(store: Store) -> tuple[dict[str, ReceiverState], dict[str, Backlog]]:
         return await states(store), await Notifier(store, settings.webhooks).backlogs()
 
-    known, waiting = _with_store(settings, job)
+    known, waiting = on_store(settings, job)
     table = Table(title="Receivers of alerts")
     for column in ("name", "kind", "state", "waiting", "last delivery"):
         table.add_column(column)
@@ -72,7 +69,7 @@ def log(
 ) -> None:
     """Show attempts, newest first."""
     settings = settings_from(config, devnet)
-    found = _with_store(settings, lambda store: attempts(store, receiver=receiver, limit=limit))
+    found = on_store(settings, lambda store: attempts(store, receiver=receiver, limit=limit))
     table = Table(title="Delivery log")
     for column in ("time", "receiver", "message", "attempt", "result", "ms"):
         table.add_column(column)
@@ -96,7 +93,7 @@ def enable_(
         raise UnknownReceiver(
             f"no receiver is called {receiver!r}; the settings have: {', '.join(names) or 'none'}"
         )
-    changed = _with_store(settings, lambda store: enable(store, receiver, utc_now()))
+    changed = on_store(settings, lambda store: enable(store, receiver, utc_now()))
     typer.echo(f"{receiver}: {'switched on' if changed else 'was not switched off'}")
 
 
@@ -106,14 +103,3 @@ def _words(state: ReceiverState) -> str:
     if state.failing_since is not None:
         return f"[yellow]failing[/] since {state.failing_since:%Y-%m-%d %H:%M}: {escape(state.last_error)}"
     return "[green]works[/]" if state.last_delivered_at is not None else "not tried yet"
-
-
-def _with_store(settings: Settings, job: Callable[[Store], Awaitable[T]]) -> T:
-    async def run() -> T:
-        store = await Store.open(settings.database.get_secret_value())
-        try:
-            return await job(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(run())

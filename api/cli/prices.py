@@ -24,6 +24,7 @@ from aggregator.wiring import wire
 from api.cli.common import ConfigOption, DevnetOption, JsonOption, log_to_stderr, settings_from
 from api.cli.incident_tour import show_incident
 from api.cli.price_picture import picture
+from api.cli.stored import on_store, with_store
 from chains.cut import cut
 from oracles.catalogue import surfaces_of
 from oracles.incidents import load_incidents
@@ -96,7 +97,7 @@ def export(
         write_prices(out, lines)
         return len(lines)
 
-    count = asyncio.run(_with_store(settings_from(config, devnet), run))
+    count = on_store(settings_from(config, devnet), run)
     typer.echo(f"{out}: {count} {'bars' if bars else 'rows'}")
 
 
@@ -112,7 +113,7 @@ def import_(
     async def run(store: Store) -> int:
         return await PriceLog(store).add(lines)
 
-    added = asyncio.run(_with_store(settings_from(config, devnet), run))
+    added = on_store(settings_from(config, devnet), run)
     typer.echo(f"{source}: {len(lines)} rows, {added} new")
 
 
@@ -212,12 +213,4 @@ async def _then(settings: Settings, asset: str, at: datetime) -> tuple[PriceLine
             raise NoSuchPrice(f"no price of {asset!r} by {at:%Y-%m-%d %H:%M:%S} UTC; there is history of {known}")
         return found
 
-    return await _with_store(settings, run), []
-
-
-async def _with_store(settings: Settings, use: Any) -> Any:
-    store = await Store.open(settings.database.get_secret_value())
-    try:
-        return await use(store)
-    finally:
-        await store.close()
+    return await with_store(settings, run), []

@@ -1,24 +1,21 @@
 """``crossmargin store`` (compact, backup, restore) and ``crossmargin export``."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from aggregator.clock import utc_now
-from aggregator.config import Settings
 from aggregator.store.backup import backup, restore
 from aggregator.store.compact import compact, vacuum
 from aggregator.store.export import export
-from aggregator.store.repository import Store
 from api.cli.common import ConfigOption, DevnetOption, settings_from
 from api.cli.prices import parse_time
+from api.cli.stored import on_store
 
 app = typer.Typer(help="The database: thin it, back it up, restore it.", no_args_is_help=True)
-T = TypeVar("T")
 FileArgument = Annotated[Path, typer.Argument(help="The backup file, for example store.jsonl.gz.")]
 
 
@@ -30,7 +27,7 @@ def compact_command(
 ) -> None:
     """Apply [retention]: of old reports and prices one an hour stays; what alerts name stays for ever."""
     settings = settings_from(config, devnet)
-    removed = _on_store(settings, lambda store: compact(store, settings.retention, utc_now()))
+    removed = on_store(settings, lambda store: compact(store, settings.retention, utc_now()))
     typer.echo(f"removed: {_counted(asdict(removed))}")
     if pack:
         vacuum(settings.database.get_secret_value())
@@ -39,14 +36,14 @@ def compact_command(
 @app.command("backup")
 def backup_command(file: FileArgument, config: ConfigOption = None, devnet: DevnetOption = None) -> None:
     """Write everything to one new file while the service goes on; it fits SQLite and PostgreSQL."""
-    rows = _on_store(settings_from(config, devnet), lambda store: backup(store, file))
+    rows = on_store(settings_from(config, devnet), lambda store: backup(store, file))
     typer.echo(f"{file}: {_counted(rows)}")
 
 
 @app.command("restore")
 def restore_command(file: FileArgument, config: ConfigOption = None, devnet: DevnetOption = None) -> None:
     """Fill the empty database of the settings from a backup, all or nothing."""
-    rows = _on_store(settings_from(config, devnet), lambda store: restore(store, file))
+    rows = on_store(settings_from(config, devnet), lambda store: restore(store, file))
     typer.echo(f"restored: {_counted(rows)}")
 
 
@@ -61,21 +58,8 @@ def export_command(
     settings = settings_from(config, devnet)
     to.mkdir(parents=True, exist_ok=True)
     begin, end = (None if text is None else parse_time(text) for text in (since, until))
-    rows = _on_store(settings, lambda store: export(store, to, begin, end))
+    rows = on_store(settings, lambda store: export(store, to, begin, end))
     typer.echo(f"{to}: {_counted(rows)}")
-
-
-def _on_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
-    """What comes of some work on the settings' store."""
-
-    async def run() -> T:
-        store = await Store.open(settings.database.get_secret_value())
-        try:
-            return await work(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(run())
 
 
 def _counted(counts: Mapping[str, int]) -> str:
