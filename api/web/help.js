@@ -1,7 +1,7 @@
 // Liquidation against help: which account dies first, and whether money gets there in time; now and over the reports.
 import { quiet, table, unknownText } from "/web/dom.js";
 import { axis, isNarrow, plain, tone } from "/web/plot.js";
-import { accountId, clock, fullName, help, known, liquidation, owes } from "/web/words.js";
+import { accountId, clock, fullName, help, known, liquidation, owes, TONES } from "/web/words.js";
 
 const TICKS = [
   [1, "1 s"],
@@ -18,14 +18,6 @@ const TICKS = [
 ];
 const FEW = [1, 60, 3600, 86400, 2592000];
 const LINES = ["accent", "latency", "third", "fourth", "fifth", "sixth"];
-const TONES = {
-  SAFE: "safe",
-  WATCH: "watch",
-  BRIDGE_NOW: "move",
-  DELEVERAGE: "dead",
-  LIQUIDATABLE: "dead",
-  UNKNOWN: "unknown",
-};
 const MARKED = 12; // more reports than this are a line without points
 const NOTHING = "Nothing is owed: nothing can be liquidated.";
 

@@ -1,16 +1,8 @@
 // The chains of a portfolio as a map: surplus and floor at each, between them the quickest route, all routes as a table.
 import { folded, quiet, shape, table, unknownText } from "/web/dom.js";
 import { isNarrow } from "/web/plot.js";
-import { chainName, known, severity, span, usd } from "/web/words.js";
+import { chainName, known, severity, span, TONES, usd } from "/web/words.js";
 
-const TONES = {
-  SAFE: "safe",
-  WATCH: "watch",
-  BRIDGE_NOW: "move",
-  DELEVERAGE: "dead",
-  LIQUIDATABLE: "dead",
-  UNKNOWN: "unknown",
-};
 const quickness = (route) => route.median_s ?? Infinity;
 const late = (route) => (known(route.p99_s) ? span(route.p99_s) : "may never");
 const bps = (route) => (known(route.fee_bps) ? `${route.fee_bps} bps` : "fee unknown");

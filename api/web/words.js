@@ -7,6 +7,14 @@ const CHAINS = {
 };
 export const STATUSES = ["LIQUIDATABLE", "DELEVERAGE", "UNKNOWN", "BRIDGE_NOW", "WATCH", "SAFE"];
 export const UNKNOWN = "unknown";
+export const TONES = {
+  SAFE: "safe",
+  WATCH: "watch",
+  BRIDGE_NOW: "move",
+  DELEVERAGE: "dead",
+  LIQUIDATABLE: "dead",
+  UNKNOWN: "unknown",
+}; // names of the colours
 
 export const known = (value) => value !== null && value !== undefined;
 export const chainName = (id) => CHAINS[id] ?? id;
