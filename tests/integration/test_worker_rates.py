@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.store.repository import Store
 from aggregator.workers.leases import rate_lease
 from aggregator.workers.settings import WorkerSettings
 from aggregator.workers.share import Share
@@ -24,13 +23,6 @@ LONG = WorkerSettings(lease_s=300, beat_s=0.05)
 @pytest.fixture
 def dsn(postgres_server) -> str:
     return postgres_server.new_database()
-
-
-@pytest.fixture
-async def store(dsn):
-    opened = await Store.open(dsn)
-    yield opened
-    await opened.close()
 
 
 async def test_an_endpoint_s_rate_has_one_owner_which_lends_it_by_demand(store):

@@ -22,7 +22,6 @@ from aggregator.errors import ConfigError, LeaseLost
 from aggregator.portfolios import Portfolios
 from aggregator.service import Service
 from aggregator.store.migrate import downgrade, upgrade
-from aggregator.store.repository import Store
 from aggregator.workers.leases import SHARDS
 from aggregator.workers.settings import WorkerSettings
 from aggregator.workers.share import Share, digest_of, shard_of
@@ -51,13 +50,6 @@ LONG = WorkerSettings(lease_s=300, beat_s=0.05)
 @pytest.fixture
 def dsn(postgres_server) -> str:
     return postgres_server.new_database()
-
-
-@pytest.fixture
-async def store(dsn):
-    opened = await Store.open(dsn)
-    yield opened
-    await opened.close()
 
 
 async def joined(*shares: Share) -> None:
